@@ -1,0 +1,51 @@
+# Everything runs in .venv, which is made on the first call.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fix lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.ready ## Watch BoostMon do its job, without token or network
+	@$(BIN)/boostmon demo
+
+test: .venv/.ready ## Run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: .venv/.ready ## Format, lint, types and all tests: what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+bench: .venv/.ready ## Measure the hot paths
+	$(BIN)/python -m tests.bench
+
+fix: .venv/.ready ## Format and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Lock the newest allowed versions with their hashes (needs uv)
+	uv pip compile pyproject.toml --extra embedded $(LOCK) -o requirements.txt
+	uv pip compile pyproject.toml --extra embedded --group dev $(LOCK) -o requirements-dev.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'
+
+.venv/.ready: requirements-dev.txt pyproject.toml
+ifdef UV
+	uv venv --quiet --clear --python $(PYTHON) .venv
+	uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+else
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'BoostMon needs Python 3.11 or newer; call it with: make PYTHON=python3.11'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endif
+	@touch $@

@@ -1,0 +1,69 @@
+"""Everything that BoostMon can refuse or fail at, in sentences for the one who must act."""
+
+
+class BoostmonError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take *message*, or else the class's docstring, as the sentence."""
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class ConfigurationError(BoostmonError):
+    """A setting is missing or malformed."""
+
+
+class DatabaseError(BoostmonError):
+    """The database cannot be used as it is."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """The database does not answer."""
+
+
+class ConcurrencyError(BoostmonError):
+    """Somebody else is changing this timer at the same moment; try again."""
+
+
+class UnknownEventError(BoostmonError):
+    """This timer holds an event that only a newer version of BoostMon knows; update this one."""
+
+
+class DiscordError(BoostmonError):
+    """Discord refused."""
+
+
+class ImportRefusedError(BoostmonError):
+    """The file cannot be imported; nothing was written."""
+
+
+class RejectedError(BoostmonError):
+    """That is not possible right now."""
+
+
+class TimerNotFoundError(RejectedError):
+    """There is no such timer; `/timeleft` lists the timers of a member."""
+
+
+class TimerPausedError(RejectedError):
+    """That timer is already paused; `/resumetime` lets it run again."""
+
+
+class TimerRunningError(RejectedError):
+    """That timer is not paused, it is running; `/pausetime` stops it."""
+
+
+class TimerEndedError(RejectedError):
+    """That timer has just ended; `/settime` starts a new one."""
+
+
+class TooLongError(RejectedError):
+    """No timer may end more than 5 years ahead; ask for less time."""
+
+
+class DurationError(RejectedError):
+    """That is no duration; write minutes (`90`) or units (`1h30m`, `2 days`, `1w2d3h4m`)."""
+
+
+class TimerElsewhereError(RejectedError):
+    """That role belongs to another server; name a role of this server."""
