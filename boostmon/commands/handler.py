@@ -1,0 +1,125 @@
+"""The write side: read a history, decide, append; and again when somebody else was first."""
+
+import asyncio
+import random
+from weakref import WeakValueDictionary
+
+from msgspec import Struct
+
+from boostmon.commands.decider import TimerCommand, decide
+from boostmon.errors import ConcurrencyError, TimerElsewhereError
+from boostmon.events.store import (
+    Append,
+    Appended,
+    Conflict,
+    Elsewhere,
+    EventStore,
+    Failed,
+    History,
+    RecordedEvent,
+    Repeated,
+    Source,
+)
+from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
+from boostmon.projections.effects import effects_of
+from boostmon.projections.role_timers import row_document
+
+ATTEMPTS = 10
+LONGEST_WAIT = 0.05
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Where a command comes from; *command_id* makes it count once, however often it is given."""
+
+    command_id: str
+    source: Source
+    actor_id: str | None = None
+
+
+class Handled(Struct, frozen=True):
+    """What a command did: the timer *before*, its *events*, and the *position* of the last one.
+
+    *position* is None when nothing had to be recorded.
+    """
+
+    timer: TimerId
+    before: Timer
+    events: tuple[TimerEvent, ...]
+    position: int | None
+
+    @property
+    def after(self) -> Timer:
+        """The timer as these events left it."""
+        return fold(self.events, self.before)
+
+
+def piece(history: History, events: list[TimerEvent], origin: Origin) -> Append:
+    """Return *events* as the piece of history that follows *history*, with its row and effects."""
+    return Append(
+        timer=history.timer,
+        expected_version=history.version,
+        command_id=origin.command_id,
+        actor_id=origin.actor_id,
+        source=origin.source,
+        events=events,
+        row=row_document(fold(events, history.state)),
+        effects=[effects_of(event, origin.source) for event in events],
+    )
+
+
+class CommandHandler:
+    """Carries out commands on timers; within a process no two at a time on the same timer."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._locks: WeakValueDictionary[TimerId, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, timer: TimerId, command: TimerCommand, origin: Origin) -> Handled:
+        """Carry out *command* once and return what it did; raise `RejectedError` if it may not be.
+
+        Raise `ConcurrencyError` when other processes were first ten times, and
+        `DatabaseUnavailableError` when the database stays away: then the outcome is open, and the
+        same call with the same *origin* settles it.
+        """
+        lock = self._locks.setdefault(timer, asyncio.Lock())
+        async with lock:
+            for attempt in range(ATTEMPTS):
+                handled = await self._attempt(timer, command, origin)
+                if handled is not None:
+                    return handled
+                await asyncio.sleep(random.uniform(0, LONGEST_WAIT * (attempt + 1)))  # noqa: S311 - jitter
+        raise ConcurrencyError
+
+    async def _attempt(
+        self, timer: TimerId, command: TimerCommand, origin: Origin
+    ) -> Handled | None:
+        history = await self._store.read(timer)
+        if history.guild_id not in (None, timer.guild_id):
+            raise TimerElsewhereError
+        if recorded := history.of_command(origin.command_id):
+            return _done_before(history, recorded)
+        events = decide(history.state, command)
+        if not events:
+            return Handled(timer, history.state, (), None)
+        (outcome,) = await self._store.append(piece(history, events, origin))
+        match outcome:
+            case Appended(position=position):
+                return Handled(timer, history.state, tuple(events), position)
+            case Repeated(timer=first):
+                history = await self._store.read(first)
+                return _done_before(history, history.of_command(origin.command_id))
+            case Elsewhere():
+                raise TimerElsewhereError
+            case Failed(error=error):
+                raise error
+            case Conflict():
+                return None
+
+
+def _done_before(history: History, recorded: tuple[RecordedEvent, ...]) -> Handled:
+    return Handled(
+        history.timer,
+        history.before(recorded[0].version).state,
+        tuple(entry.event for entry in recorded),
+        recorded[-1].position,
+    )

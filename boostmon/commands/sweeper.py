@@ -1,0 +1,98 @@
+"""The sweeper: announces and ends what is due, as one more caller of `decide`."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+from msgspec import Struct
+
+from boostmon.commands.decider import Sweep, decide
+from boostmon.commands.handler import Origin, piece
+from boostmon.database.clock import Clock
+from boostmon.errors import BoostmonError, UnknownEventError
+from boostmon.events.store import Append, Appended, EventStore, Failed, History
+from boostmon.projections.role_timers import DueTimer, RoleTimers
+
+PAGE = 500
+PAUSE_AFTER_TROUBLE = 1.0
+FIRST = (-1 << 63, 0)
+
+log = structlog.get_logger()
+
+
+class Swept(Struct, frozen=True):
+    """What one pass did: how many timers were due, and how many of them were answered."""
+
+    due: int
+    answered: int
+
+
+class Sweeper:
+    """Sends `Sweep` to the timers that are due; any number of processes may do so at once."""
+
+    def __init__(
+        self, *, store: EventStore, timers: RoleTimers, clock: Clock, interval: float
+    ) -> None:
+        self._store = store
+        self._timers = timers
+        self._clock = clock
+        self._interval = interval
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Have the next pass come now: a timer has changed."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Sweep until cancelled: every *interval* seconds, and when something is due earlier."""
+        while True:
+            self._woken.clear()
+            next_due_at = await self._pass()
+            await self._clock.wait_until(next_due_at, at_most=self._interval, wake=self._woken)
+
+    async def _pass(self) -> int | None:
+        now = self._clock.now()
+        try:
+            swept = await self.sweep(now)
+            next_due_at = await self._timers.next_due_at(now)
+        except BoostmonError as error:
+            log.error("sweep failed", reason=str(error))
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+            return None
+        if swept.answered < swept.due:
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+        return next_due_at
+
+    async def sweep(self, now: int) -> Swept:
+        """Announce and end everything due by *now* (timer time); one append call a page."""
+        due, answered, after = 0, 0, FIRST
+        while page := await self._timers.due(now, after, PAGE):
+            due += len(page)
+            answered += await self._sweep_page(page, now)
+            after = (page[-1].next_due_at, page[-1].number)
+        return Swept(due, answered)
+
+    async def _sweep_page(self, page: list[DueTimer], now: int) -> int:
+        histories = await self._store.read_many([due.timer for due in page])
+        appends = list(_appends(zip(page, histories, strict=True), now))
+        outcomes = await self._store.append(*appends) if appends else []
+        for append, outcome in zip(appends, outcomes, strict=True):
+            if isinstance(outcome, Failed):
+                log.error("timer not swept", timer=append.timer, reason=str(outcome.error))
+        return sum(isinstance(outcome, Appended) for outcome in outcomes)
+
+
+def _appends(
+    page: Iterable[tuple[DueTimer, History | UnknownEventError]], now: int
+) -> Iterable[Append]:
+    for due, history in page:
+        if isinstance(history, UnknownEventError):
+            log.error("timer not swept", timer=due.timer, reason=str(history))
+            continue
+        events = decide(history.state, Sweep(now))
+        if not events:
+            log.warning("row due, but not by the log; run `boostmon replay`", timer=due.timer)
+            continue
+        what = ",".join(type(event).__name__ for event in events)
+        command_id = f"sweep:{due.number}:{history.version}:{what}"
+        yield piece(history, events, Origin(command_id=command_id, source="sweeper"))

@@ -1,0 +1,94 @@
+"""Which effects in Discord an event has, and how far they have come."""
+
+from typing import Literal
+
+from asyncpg import Connection
+from msgspec import Struct
+
+from boostmon.database.pool import Database
+from boostmon.events.store import Source
+from boostmon.events.timer import (
+    Cleared,
+    Expired,
+    Paused,
+    Resumed,
+    TimeAdded,
+    TimeRemoved,
+    TimerEvent,
+    TimerId,
+    TimerSet,
+    WarningSent,
+)
+from boostmon.projections.sql import statement
+
+GIVE_ROLE = "give_role"
+TAKE_ROLE = "take_role"
+NOTICE = "notice"
+
+
+def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
+    """Return what Discord is owed for *event*, in the order in which it is to be done.
+
+    An imported timer owes nothing: its member holds the role already.
+    """
+    if source == "import":
+        return ()
+    match event:
+        case TimerSet() | TimeAdded() | Resumed():
+            return (GIVE_ROLE,)
+        case WarningSent():
+            return (NOTICE,)
+        case Expired():
+            return (TAKE_ROLE, NOTICE)
+        case Cleared():
+            return (TAKE_ROLE,)
+        case TimeRemoved() | Paused():
+            return ()
+
+
+class EffectState(Struct, frozen=True, kw_only=True):
+    """How far an effect has come; *last_error* has the remedy when it is stuck."""
+
+    kind: str
+    state: Literal["owed", "stuck", "done", "superseded"]
+    last_error: str | None
+
+
+class StuckEffect(Struct, frozen=True, kw_only=True):
+    """An effect that Discord refuses until somebody does what *last_error* says."""
+
+    timer: TimerId
+    kind: str
+    last_error: str
+
+
+class Effects:
+    """Reads what Discord is owed; the relay alone writes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_event(self, position: int) -> list[EffectState]:
+        """Return the effects of the event at *position*."""
+
+        async def fetch(connection: Connection) -> list[EffectState]:
+            rows = await connection.fetch(statement("effects_of_event"), position)
+            return [EffectState(**row) for row in rows]
+
+        return await self._database.run(fetch)
+
+    async def stuck_of_member(self, guild_id: str, user_id: str) -> list[StuckEffect]:
+        """Return what is stuck for a member in one server."""
+
+        async def fetch(connection: Connection) -> list[StuckEffect]:
+            rows = await connection.fetch(statement("stuck_of_member"), guild_id, user_id)
+            return [
+                StuckEffect(
+                    timer=TimerId(guild_id, user_id, row["role_id"]),
+                    kind=row["kind"],
+                    last_error=row["last_error"],
+                )
+                for row in rows
+            ]
+
+        return await self._database.run(fetch)
