@@ -95,7 +95,7 @@ def decide(state: Timer, command: TimerCommand) -> list[TimerEvent]:
         case Sweep(), _:
             return []
         case AddTime(now, duration, minutes, starts=True), NoTimer():
-            return [TimerSet(now, duration, _end(now, duration), minutes)]
+            return [TimerSet(now, duration, _end(now, duration), minutes, added=True)]
         case _, NoTimer():
             raise TimerNotFoundError
         case AddTime(), _:
@@ -133,17 +133,18 @@ def _added(state: Running | OnHold, command: AddTime) -> TimeAdded:
 
 def _removed(state: Running | OnHold, command: RemoveTime) -> list[TimerEvent]:
     now, duration = command.now, command.duration_ms
+    ended = Expired(now, state.warn_channel_id)
     match state:
         case Running(expires_at=end) if end - duration > now:
             nearer = end - duration
             minutes = command.warning_minutes
             return [TimeRemoved(now, duration, expires_at=nearer, warning_minutes=minutes)]
         case Running(expires_at=end):
-            return [TimeRemoved(now, duration, expires_at=min(end, now)), Expired(now)]
+            return [TimeRemoved(now, duration, expires_at=min(end, now)), ended]
         case OnHold(remaining_ms=remaining) if remaining > duration:
             return [TimeRemoved(now, duration, remaining_ms=remaining - duration)]
         case OnHold():
-            return [TimeRemoved(now, duration, remaining_ms=0), Expired(now)]
+            return [TimeRemoved(now, duration, remaining_ms=0), ended]
 
 
 def _paused(state: Running | OnHold, now: int) -> Paused:
@@ -168,7 +169,8 @@ def _resumed(state: Running | OnHold, command: Resume) -> Resumed:
 
 
 def _due(timer: Running, now: int) -> list[TimerEvent]:
-    if timer.expires_at <= now:
-        return [Expired(now)]
-    reached = [m for m in timer.ahead if timer.expires_at - now <= m * MINUTE]
-    return [WarningSent(now, min(reached), timer.expires_at)] if reached else []
+    end, channel = timer.expires_at, timer.warn_channel_id
+    if end <= now:
+        return [Expired(now, channel)]
+    reached = [m for m in timer.ahead if end - now <= m * MINUTE]
+    return [WarningSent(now, min(reached), end, channel)] if reached else []

@@ -1,6 +1,6 @@
 """The event store: reads and appends streams of the log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import asyncpg
@@ -122,8 +122,10 @@ def decode(document: str | bytes) -> TimerEvent:
 class EventStore:
     """Reads and appends streams; every method may be repeated without harm."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, appended: Callable[[], None] | None = None) -> None:
+        """Work on *database*; call *appended* whenever something was recorded."""
         self._database = database
+        self._appended = appended
 
     async def read(self, timer: TimerId) -> History:
         """Return all events of *timer*, or raise `UnknownEventError`."""
@@ -168,7 +170,10 @@ class EventStore:
             rows = await connection.fetch(statement("append"), *arguments)
             return [_outcome(row) for row in rows]
 
-        return await self._database.run(call)
+        outcomes = await self._database.run(call)
+        if self._appended and any(isinstance(outcome, Appended) for outcome in outcomes):
+            self._appended()
+        return outcomes
 
 
 def _arguments(appends: Sequence[Append]) -> tuple[list[object], ...]:

@@ -36,12 +36,13 @@ class Event(Struct, frozen=True, tag=True):
 
 
 class TimerSet(Event, frozen=True):
-    """A timer was started, or its end was set anew."""
+    """A timer was started, or its end was set anew; *added*: by adding time where none was."""
 
     duration_ms: int
     expires_at: int
     warning_minutes: tuple[int, ...]
     warn_channel_id: str | None = None
+    added: bool = False
 
 
 class TimeAdded(Event, frozen=True):
@@ -87,10 +88,13 @@ class WarningSent(Event, frozen=True):
 
     minutes: int
     expires_at: int
+    warn_channel_id: str | None = None
 
 
 class Expired(Event, frozen=True):
-    """The timer came to its end."""
+    """The timer came to its end; the member is to be told in the channel, or else by DM."""
+
+    warn_channel_id: str | None = None
 
 
 TimerEvent = TimerSet | TimeAdded | TimeRemoved | Paused | Resumed | Cleared | WarningSent | Expired

@@ -108,7 +108,8 @@ async def _compare(connection: Connection, progress: Progress | None) -> tuple[R
 
 
 async def _fold_log(connection: Connection, progress: Progress | None) -> Folded:
-    chain, streams, broken, count = Chain(), {}, list[str](), 0
+    chain, broken, count = Chain(), list[str](), 0
+    streams: dict[int, tuple[int, Timer]] = {}
     async for row in connection.cursor(event_statement("read_log"), prefetch=PREFETCH):
         broken += chain.follow(row)
         stream = row["stream_id"]

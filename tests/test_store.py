@@ -1,0 +1,293 @@
+"""The log in PostgreSQL: what `append` promises, whoever calls it."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from boostmon.commands.handler import Origin, piece
+from boostmon.database.pool import Database
+from boostmon.errors import UnknownEventError
+from boostmon.events.chain import Chain
+from boostmon.events.store import (
+    Append,
+    Appended,
+    Conflict,
+    Elsewhere,
+    EventStore,
+    Failed,
+    History,
+    Repeated,
+)
+from boostmon.events.timer import HOUR, Expired, Paused, TimerEvent, TimerId, TimerSet
+from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, slash
+
+SET = TimerSet(1_000, HOUR, HOUR + 1_000, M)
+OTHER_GUILD = "1100000000000000099"
+
+
+def first(timer: TimerId, *events: TimerEvent, origin: Origin | None = None) -> Append:
+    return piece(History(timer, None), list(events or [SET]), origin or slash())
+
+
+async def chain_faults(owner: asyncpg.Connection) -> list[str]:
+    chain = Chain()
+    rows = await owner.fetch("SELECT * FROM events ORDER BY position")
+    return [fault for row in rows for fault in chain.follow(row)]
+
+
+async def test_an_append_writes_events_row_and_effects(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    timer = fresh_timer()
+    assert [Appended(1, 1)] == await EventStore(database).append(first(timer))
+
+    log = await owner.fetchrow("SELECT * FROM event_log")
+    assert (1, timer.guild_id, timer.user_id, timer.role_id, 1, "TimerSet") == tuple(log)[:6]
+    row = await owner.fetchrow("SELECT * FROM role_timers")
+    assert (timer.user_id, HOUR + 1_000, 1) == (row["user_id"], row["expires_at"], row["version"])
+    effect = await owner.fetchrow("SELECT position, kind, state FROM effects")
+    assert (1, "give_role", "owed") == tuple(effect)
+
+
+async def test_the_log_names_actor_and_source(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    await EventStore(database).append(first(fresh_timer()))
+    metadata = await owner.fetchval("SELECT metadata::text FROM event_log")
+    assert f'{{"source": "slash", "actor_id": "{ACTOR}"}}' == metadata
+
+
+async def test_a_stream_is_read_as_it_was_written(database: Database) -> None:
+    store, timer, origin = EventStore(database), fresh_timer(), slash()
+    await store.append(first(timer, SET, Paused(2_000, HOUR - 1_000), origin=origin))
+    history = await store.read(timer)
+    assert [SET, Paused(2_000, HOUR - 1_000)] == [entry.event for entry in history.recorded]
+    assert (GUILD, 2) == (history.guild_id, history.version)
+    assert history.recorded == history.of_command(origin.command_id)
+    assert history.before(2).version == 1
+
+
+async def test_an_append_with_a_stale_version_is_a_conflict_and_records_nothing(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    store, timer = EventStore(database), fresh_timer()
+    await store.append(first(timer))
+    assert [Conflict(1)] == await store.append(first(timer))
+    assert await owner.fetchval("SELECT count(*) FROM events") == 1
+
+
+async def test_an_append_to_a_stream_that_should_exist_makes_none(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    timer = fresh_timer()
+    stale = Append(
+        timer=timer,
+        expected_version=3,
+        command_id="1",
+        actor_id=None,
+        source="sweeper",
+        events=[Expired(5)],
+        row=None,
+        effects=[()],
+    )
+    assert [Conflict(0)] == await EventStore(database).append(stale)
+    assert await owner.fetchval("SELECT count(*) FROM streams") == 0
+
+
+async def test_a_command_given_twice_is_recorded_once_and_told_for_whom(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    store, timer, origin = EventStore(database), fresh_timer(), slash()
+    await store.append(first(timer, origin=origin))
+    another = fresh_timer()
+    assert [Repeated(timer)] == await store.append(first(another, origin=origin))
+    assert await owner.fetchval("SELECT count(*) FROM events") == 1
+
+
+async def test_a_role_that_belongs_to_another_server_is_refused(database: Database) -> None:
+    store, timer = EventStore(database), fresh_timer()
+    await store.append(first(timer))
+    elsewhere = TimerId(OTHER_GUILD, timer.user_id, timer.role_id)
+    assert [Elsewhere(GUILD)] == await store.append(first(elsewhere))
+
+
+async def test_a_conflict_and_a_repetition_harm_no_neighbour(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    store, timer, origin = EventStore(database), fresh_timer(), slash()
+    await store.append(first(timer, origin=origin))
+    outcomes = await store.append(
+        first(fresh_timer()),
+        first(timer),
+        first(fresh_timer(), origin=origin),
+        first(fresh_timer()),
+    )
+    assert [Appended(1, 2), Conflict(1), Repeated(timer), Appended(1, 3)] == outcomes
+    assert [] == await chain_faults(owner)
+
+
+async def test_what_postgresql_refuses_fails_alone(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    store = EventStore(database)
+    good = first(fresh_timer())
+    bad: Any = first(fresh_timer())
+    bad = Append(
+        timer=bad.timer,
+        expected_version=0,
+        command_id=bad.command_id,
+        actor_id=None,
+        source="nobody",  # type: ignore[arg-type]  # refused by the table's CHECK
+        events=bad.events,
+        row=bad.row,
+        effects=bad.effects,
+    )
+    failed, appended = await store.append(bad, good)
+    assert isinstance(failed, Failed)
+    assert Appended(1, 1) == appended
+    assert await owner.fetchval("SELECT count(*) FROM streams") == 1
+
+
+@pytest.mark.parametrize(
+    ("timer", "message"),
+    [
+        (TimerId("x", "1", "2"), "'x' is no snowflake"),
+        (TimerId("1", "2; DROP TABLE events", "3"), "is no snowflake"),
+        (TimerId("1", "2", str(1 << 64)), "is no snowflake"),
+    ],
+)
+async def test_ids_are_judged_before_postgresql_sees_them(
+    database: Database, timer: TimerId, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        await EventStore(database).append(first(timer))
+
+
+async def test_positions_are_dense_and_chained_under_many_writers(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    store = EventStore(database)
+    await asyncio.gather(*(store.append(first(fresh_timer())) for _ in range(40)))
+    positions = [row[0] for row in await owner.fetch("SELECT position FROM events ORDER BY 1")]
+    assert list(range(1, 41)) == positions
+    assert [] == await chain_faults(owner)
+
+
+async def test_a_failed_append_leaves_no_gap(database: Database) -> None:
+    store = EventStore(database)
+    await store.append(first(fresh_timer()))
+    broken = Append(
+        timer=fresh_timer(),
+        expected_version=0,
+        command_id="9",
+        actor_id=None,
+        source="slash",
+        events=[SET],
+        row='{"expires_at": "soon"}',
+        effects=[()],
+    )
+    (failed,) = await store.append(broken)
+    assert isinstance(failed, Failed)
+    assert [Appended(1, 2)] == await store.append(first(fresh_timer()))
+
+
+async def test_one_call_notifies_once(database: Database, owner: asyncpg.Connection) -> None:
+    heard: list[str] = []
+    await owner.add_listener("boostmon_log", lambda *call: heard.append(call[3]))
+    await EventStore(database).append(*(first(fresh_timer()) for _ in range(3)))
+    await owner.fetch("SELECT 1")
+    assert ["3"] == heard
+
+
+async def test_the_hook_is_called_when_something_was_recorded(database: Database) -> None:
+    calls: list[int] = []
+    store = EventStore(database, appended=lambda: calls.append(1))
+    timer = fresh_timer()
+    await store.append(first(timer))
+    await store.append(first(timer))
+    assert [1] == calls
+
+
+async def test_an_unknown_event_is_refused_for_its_timer_alone(
+    database: Database, superuser: asyncpg.Connection
+) -> None:
+    store, strange, plain = EventStore(database), fresh_timer(), fresh_timer()
+    await store.append(first(strange), first(plain))
+    await superuser.execute("ALTER TABLE events DISABLE TRIGGER events_are_append_only")
+    await superuser.execute(
+        """UPDATE events SET data = '{"type": "Transferred", "at": 1}' WHERE position = 1"""
+    )
+    with pytest.raises(UnknownEventError):
+        await store.read(strange)
+    refused, read = await store.read_many([strange, plain])
+    assert isinstance(refused, UnknownEventError)
+    assert isinstance(read, History)
+    assert [SET] == [entry.event for entry in read.recorded]
+
+
+CHANGES = [
+    "UPDATE events SET source = 'cli'",
+    "DELETE FROM events",
+    "TRUNCATE events",
+    "TRUNCATE events CASCADE",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("replication", ["origin", "replica"])
+async def test_the_log_cannot_be_changed_even_by_a_superuser(
+    database: Database, superuser: asyncpg.Connection, change: str, replication: str
+) -> None:
+    await EventStore(database).append(first(fresh_timer()))
+    await superuser.execute(f"SET session_replication_role = '{replication}'")
+    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="never changed"):
+        await superuser.execute(change)
+
+
+FORBIDDEN = [
+    "INSERT INTO events SELECT * FROM events",
+    "UPDATE events SET source = 'cli'",
+    "DELETE FROM events",
+    "TRUNCATE events",
+    "ALTER TABLE events DISABLE TRIGGER events_are_append_only",
+    "ALTER TABLE events DISABLE TRIGGER ALL",
+    "DROP TABLE events CASCADE",
+    "UPDATE role_timers SET expires_at = 0",
+    "INSERT INTO role_timers SELECT * FROM role_timers",
+    "DELETE FROM role_timers",
+    "DELETE FROM effects",
+    "INSERT INTO effects SELECT * FROM effects",
+    "INSERT INTO people (user_id) VALUES ('1')",
+    "UPDATE streams SET guild_id = '1'",
+    "DELETE FROM lease",
+    "UPDATE schema_migrations SET name = 'x'",
+    "CREATE TABLE mine ()",
+    "SELECT person_of('1')",
+    "SET session_replication_role = 'replica'",
+]
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+async def test_the_bots_role_may_append_and_nothing_else(
+    separate_bot: str, database: Database, statement: str
+) -> None:
+    assert separate_bot
+    await EventStore(database).append(first(fresh_timer()))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await database.run(lambda connection: connection.execute(statement))
+
+
+async def test_a_temporary_table_cannot_stand_in_for_the_log(owner: asyncpg.Connection) -> None:
+    await owner.execute("CREATE TEMPORARY TABLE events (position bigint)")
+    await owner.execute(
+        "SELECT append(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[0], ARRAY['7'],"
+        " ARRAY[NULL]::text[], ARRAY['cli'], ARRAY[NULL]::text[], ARRAY[1],"
+        """ ARRAY['{"type": "Expired", "at": 1}'], ARRAY[''])""",
+        GUILD,
+        ACTOR,
+        ROLE,
+    )
+    await owner.execute("DROP TABLE pg_temp.events")
+    assert await owner.fetchval("SELECT count(*) FROM events") == 1
