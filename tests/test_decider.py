@@ -56,7 +56,7 @@ def test_set_lets_a_timer_on_hold_run_again() -> None:
 
 
 def test_add_starts_a_timer_when_a_role_was_named() -> None:
-    given().when(AddTime(0, HOUR, M, starts=True)).then(TimerSet(0, HOUR, HOUR, M))
+    given().when(AddTime(0, HOUR, M, starts=True)).then(TimerSet(0, HOUR, HOUR, M, added=True))
 
 
 def test_add_without_a_timer_is_refused_when_no_role_was_named() -> None:
@@ -93,13 +93,13 @@ def test_remove_brings_the_end_of_a_running_timer_nearer() -> None:
 
 def test_remove_down_to_nothing_ends_a_running_timer() -> None:
     given(RUNNING).when(RemoveTime(MINUTE, 59 * MINUTE, M)).then(
-        TimeRemoved(MINUTE, 59 * MINUTE, expires_at=MINUTE), Expired(MINUTE)
+        TimeRemoved(MINUTE, 59 * MINUTE, expires_at=MINUTE), Expired(MINUTE, "7")
     )
 
 
 def test_remove_ends_a_timer_whose_end_has_passed() -> None:
     given(RUNNING).when(RemoveTime(2 * HOUR, MINUTE, M)).then(
-        TimeRemoved(2 * HOUR, MINUTE, expires_at=HOUR), Expired(2 * HOUR)
+        TimeRemoved(2 * HOUR, MINUTE, expires_at=HOUR), Expired(2 * HOUR, "7")
     )
 
 
@@ -111,7 +111,7 @@ def test_remove_shortens_the_remainder_on_hold() -> None:
 
 def test_remove_down_to_nothing_ends_a_timer_on_hold() -> None:
     given(RUNNING, PAUSED).when(RemoveTime(HOUR, 40 * MINUTE, M)).then(
-        TimeRemoved(HOUR, 40 * MINUTE, remaining_ms=0), Expired(HOUR)
+        TimeRemoved(HOUR, 40 * MINUTE, remaining_ms=0), Expired(HOUR, "7")
     )
 
 
@@ -187,11 +187,11 @@ def test_a_sweep_before_anything_is_due_finds_nothing() -> None:
 
 
 def test_a_sweep_announces_the_threshold_reached() -> None:
-    given(RUNNING).when(Sweep(50 * MINUTE)).then(WarningSent(50 * MINUTE, 10, HOUR))
+    given(RUNNING).when(Sweep(50 * MINUTE)).then(WarningSent(50 * MINUTE, 10, HOUR, "7"))
 
 
 def test_a_sweep_ends_a_timer_whose_end_has_come() -> None:
-    given(RUNNING).when(Sweep(HOUR)).then(Expired(HOUR))
+    given(RUNNING).when(Sweep(HOUR)).then(Expired(HOUR, "7"))
 
 
 def test_a_sweep_after_downtime_announces_only_the_nearest_threshold() -> None:

@@ -201,9 +201,10 @@ async def test_one_call_notifies_once(database: Database, owner: asyncpg.Connect
     assert ["3"] == heard
 
 
-async def test_the_hook_is_called_when_something_was_recorded(database: Database) -> None:
+async def test_a_subscriber_is_called_when_something_was_recorded(database: Database) -> None:
     calls: list[int] = []
-    store = EventStore(database, appended=lambda: calls.append(1))
+    store = EventStore(database)
+    store.subscribe(lambda: calls.append(1))
     timer = fresh_timer()
     await store.append(first(timer))
     await store.append(first(timer))

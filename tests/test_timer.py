@@ -228,4 +228,4 @@ TestHistories = TimerMachine.TestCase
 
 def test_the_document_of_an_event_names_its_type() -> None:
     document = msgspec.json.decode(encode(Expired(5)))
-    assert {"type": "Expired", "at": 5} == document
+    assert {"type": "Expired", "at": 5, "warn_channel_id": None} == document

@@ -122,10 +122,13 @@ def decode(document: str | bytes) -> TimerEvent:
 class EventStore:
     """Reads and appends streams; every method may be repeated without harm."""
 
-    def __init__(self, database: Database, *, appended: Callable[[], None] | None = None) -> None:
-        """Work on *database*; call *appended* whenever something was recorded."""
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._appended = appended
+        self._subscribers: list[Callable[[], None]] = []
+
+    def subscribe(self, appended: Callable[[], None]) -> None:
+        """Call *appended* whenever this store has recorded something."""
+        self._subscribers.append(appended)
 
     async def read(self, timer: TimerId) -> History:
         """Return all events of *timer*, or raise `UnknownEventError`."""
@@ -171,8 +174,9 @@ class EventStore:
             return [_outcome(row) for row in rows]
 
         outcomes = await self._database.run(call)
-        if self._appended and any(isinstance(outcome, Appended) for outcome in outcomes):
-            self._appended()
+        if any(isinstance(outcome, Appended) for outcome in outcomes):
+            for appended in self._subscribers:
+                appended()
         return outcomes
 
 

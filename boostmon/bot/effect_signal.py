@@ -1,0 +1,30 @@
+"""Lets a command wait for news of its own effects."""
+
+import asyncio
+from contextlib import suppress
+
+
+class EffectSignal:
+    """Wakes those who wait for the effects of an event; a hint, so they read for themselves."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, set[asyncio.Event]] = {}
+
+    async def changed(self, position: int, timeout: float) -> None:  # noqa: ASYNC109 - news or not, it returns
+        """Return when an effect of the event at *position* has changed, or after *timeout* s."""
+        event = asyncio.Event()
+        self._waiting.setdefault(position, set()).add(event)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), timeout)
+        finally:
+            self._waiting[position].discard(event)
+            if not self._waiting[position]:
+                del self._waiting[position]
+
+    def tell(self, position: str) -> None:
+        """Wake those who wait for the event at *position*; "": everybody, news may be missed."""
+        for waited_for, events in self._waiting.items():
+            if position in ("", str(waited_for)):
+                for event in events:
+                    event.set()

@@ -1,0 +1,134 @@
+"""How a command is received: judged at once by what it shows, then acknowledged, then held."""
+
+from collections.abc import Callable
+
+import structlog
+from disnake import Member, Role, User
+from disnake.abc import GuildChannel
+from disnake.interactions import ApplicationCommandInteraction, MessageInteraction
+from msgspec import Struct
+
+from boostmon.bot import menus, replies
+from boostmon.bot.answers import Answer
+from boostmon.bot.asked import Asked
+from boostmon.bot.conversation import Conversation
+from boostmon.bot.durations import parse
+from boostmon.bot.guards import Action, NotYourMenuError, check_member, check_role
+from boostmon.bot.place import Place, role_facts
+from boostmon.bot.timeleft import TimeLeft
+from boostmon.database.clock import Clock
+from boostmon.errors import RejectedError
+
+log = structlog.get_logger()
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What was typed into a command, as disnake gives it."""
+
+    user: User | Member
+    role: Role | None = None
+    duration: str | None = None
+    channel: GuildChannel | None = None
+
+
+class Reception:
+    """Receives commands and answers to menus."""
+
+    def __init__(self, conversation: Conversation, time_left: TimeLeft, clock: Clock) -> None:
+        self._conversation = conversation
+        self._time_left = time_left
+        self._clock = clock
+
+    async def command(
+        self, inter: ApplicationCommandInteraction, action: Action, options: Options
+    ) -> None:
+        """Carry out *action*, or refuse it at once where the interaction alone tells."""
+        await self._hold(inter, lambda place: self._read(inter, place, action, options))
+
+    async def choice(self, inter: MessageInteraction) -> None:
+        """Carry out the command whose menu was answered, however long ago it was asked."""
+        await self._hold(inter, lambda place: self._chosen(inter, place))
+
+    async def time_left(
+        self, inter: ApplicationCommandInteraction, *, user: User | Member, role: Role | None
+    ) -> None:
+        """Tell the caller alone when the timers of *user* end."""
+        answer = Answer(inter)
+        try:
+            place = Place(inter)
+        except RejectedError as refusal:
+            await answer.refuse_at_once(str(refusal))
+            return
+        if await answer.acknowledge(private=True):
+            role_id = str(role.id) if role else None
+            await self._time_left.tell(answer, place, user_id=str(user.id), role_id=role_id)
+
+    async def _hold(
+        self,
+        inter: ApplicationCommandInteraction | MessageInteraction,
+        read: Callable[[Place], Asked],
+    ) -> None:
+        answer = Answer(inter)
+        try:
+            place = Place(inter)
+            asked = read(place)
+        except RejectedError as refusal:
+            await answer.refuse_at_once(str(refusal))
+            return
+        except Exception:
+            log.exception("interaction not understood", interaction_id=inter.id)
+            await answer.refuse_at_once(replies.UNEXPECTED)
+            return
+        if await answer.acknowledge():
+            await self._conversation.carry_out(answer, asked, place)
+
+    def _read(
+        self,
+        inter: ApplicationCommandInteraction,
+        place: Place,
+        action: Action,
+        options: Options,
+    ) -> Asked:
+        user, role = options.user, options.role
+        here = isinstance(user, Member)
+        duration_ms = 0 if options.duration is None else parse(options.duration)
+        if role is not None:
+            check_role(role_facts(role), place.standing, action)
+        check_member(str(user.id), action, here=here)
+        channel_id, notes = _channel(options.channel, place)
+        return Asked(
+            action=action,
+            now=self._clock.now(),
+            command_id=str(inter.id),
+            guild_id=place.guild_id,
+            caller_id=place.caller_id,
+            user_id=str(user.id),
+            role_id=None if role is None else str(role.id),
+            duration_ms=duration_ms,
+            starts=here and role is not None,
+            warn_channel_id=channel_id,
+            here=here,
+            held=role is not None and isinstance(user, Member) and role in user.roles,
+            notes=notes,
+        )
+
+    def _chosen(self, inter: MessageInteraction, place: Place) -> Asked:
+        asked = menus.answered(
+            inter.data.custom_id,
+            inter.data.values or (),
+            guild_id=place.guild_id,
+            now=self._clock.now(),
+        )
+        if asked.caller_id != place.caller_id:
+            raise NotYourMenuError
+        role = place.role(asked.role_id) if asked.role_id else None
+        check_role(role, place.standing, asked.action)
+        return asked
+
+
+def _channel(channel: GuildChannel | None, place: Place) -> tuple[str | None, tuple[str, ...]]:
+    if channel is None:
+        return None, ()
+    if place.can_post(channel):
+        return str(channel.id), ()
+    return None, (replies.CANNOT_POST.format(channel=f"<#{channel.id}>"),)

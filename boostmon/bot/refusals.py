@@ -1,0 +1,80 @@
+"""What a refusal of Discord means for what is owed: settled, stuck until somebody acts, passing.
+
+The codes are those of Discord's documentation, topics/opcodes-and-status-codes, "JSON".
+"""
+
+from msgspec import Struct
+
+from boostmon.bot.discord_api import RefusedError
+
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_GUILD = 10004
+UNKNOWN_MEMBER = 10007
+UNKNOWN_ROLE = 10011
+UNKNOWN_USER = 10013
+OPENING_TOO_FAST = 40003
+MISSING_ACCESS = 50001
+CANNOT_SEND_TO_USER = 50007
+MISSING_PERMISSIONS = 50013
+NO_MUTUAL_GUILD = 50278
+
+UNAUTHORIZED = 401
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
+
+
+class Final(Struct, frozen=True):
+    """Nothing is left to do; *reason* stands in the receipt."""
+
+    reason: str
+
+
+class Stuck(Struct, frozen=True):
+    """Somebody must do what *remedy* says."""
+
+    remedy: str
+
+
+class Passing(Struct, frozen=True):
+    """It may go better in a while."""
+
+    why: str
+
+
+Verdict = Final | Stuck | Passing
+
+
+def judge_role_change(error: RefusedError, *, remedy: str) -> Verdict:
+    """Say what a refused role change means; *remedy* is the one for a missing permission."""
+    if error.code in (UNKNOWN_MEMBER, UNKNOWN_USER):
+        return Final("the member has left the server")
+    if error.code == UNKNOWN_ROLE:
+        return Final("the role was deleted")
+    if error.code in (UNKNOWN_GUILD, MISSING_ACCESS):
+        return Stuck("Invite BoostMon to the server again.")
+    if error.code == MISSING_PERMISSIONS:
+        return Stuck(remedy)
+    return _otherwise(error)
+
+
+def judge_direct_message(error: RefusedError) -> Verdict:
+    """Say what a refused direct message means."""
+    if error.code in (CANNOT_SEND_TO_USER, NO_MUTUAL_GUILD, UNKNOWN_USER):
+        return Final("the member takes no direct messages from BoostMon")
+    if error.code == OPENING_TOO_FAST:
+        return Passing(str(error))
+    return _otherwise(error)
+
+
+def closes_channel(error: RefusedError) -> bool:
+    """Tell whether the channel itself is the trouble, so that a direct message may do."""
+    passing = error.status in (UNAUTHORIZED, TOO_MANY_REQUESTS) or error.status >= SERVER_ERROR
+    return not passing
+
+
+def _otherwise(error: RefusedError) -> Verdict:
+    if error.status == UNAUTHORIZED:
+        return Stuck("Give BoostMon a valid DISCORD_TOKEN and start it again.")
+    if error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR:
+        return Passing(str(error))
+    return Stuck(str(error))

@@ -1,0 +1,183 @@
+"""The relay: carries out in Discord what the log has decided, in order, paced, with a receipt."""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+
+import structlog
+
+from boostmon.bot.backlog import Backlog, lane_of
+from boostmon.bot.delivery import Delivery
+from boostmon.bot.discord_api import ATTEMPT_SECONDS
+from boostmon.bot.pace import Pace
+from boostmon.bot.refusals import Final, Passing, Stuck
+from boostmon.errors import BoostmonError
+from boostmon.projections.lease import Lease
+from boostmon.projections.owed import Owed, OwedEffects
+
+AT_ONCE = 16
+RENEW_EVERY = 5.0
+SLOWEST_RETRY = 300.0
+STUCK_RETRY = 600.0
+LOOK_AGAIN = 30.0
+FAREWELL = 1.5
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Gives and takes roles and sends notices, while this process holds the lease."""
+
+    def __init__(
+        self,
+        *,
+        owed: OwedEffects,
+        lease: Lease,
+        delivery: Delivery,
+        pace: Pace,
+    ) -> None:
+        self._owed = owed
+        self._lease = lease
+        self._delivery = delivery
+        self._pace = pace
+        self._backlog = Backlog()
+        self._head = 0
+        self._woken = asyncio.Event()
+        self._news = True
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Look at the log again now: there is something new."""
+        self._news = True
+        self._woken.set()
+
+    def hasten(self, guild_id: str) -> None:
+        """Try again now what is owed in a server: its roles or permissions have changed."""
+        self._backlog.hasten(guild_id, time.monotonic())
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work whenever this process holds the lease, until cancelled."""
+        renewing = asyncio.create_task(self._keep_lease())
+        try:
+            while True:
+                await self._work()
+        finally:
+            renewing.cancel()
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Let what is under way end, so that nothing is left in doubt; then give the lease up."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=FAREWELL)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._lease.release(), FAREWELL)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            held = self._lease.held
+            if await self._lease.claim() and not held:
+                log.info("this process speaks to Discord")
+                self._head = 0
+                self.wake()
+            await asyncio.sleep(RENEW_EVERY)
+
+    async def _work(self) -> None:
+        """Take in what is new, start what may be started, and wait until there is more."""
+        self._woken.clear()
+        if not self._lease.held:
+            await self._sleep(RENEW_EVERY)
+            return
+        try:
+            await self._take_in()
+        except BoostmonError as error:
+            log.error("the log was not read", reason=str(error))
+        while len(self._tasks) < AT_ONCE:
+            now = time.monotonic()
+            owed = self._backlog.take(now, lambda lane: self._pace.ready_at(lane, now) <= now)  # noqa: B023 - called at once
+            if owed is None:
+                break
+            self._pace.start(lane_of(owed), now)
+            task = asyncio.create_task(self._carry_out(owed))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        await self._sleep(self._until_next())
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+
+    def _until_next(self) -> float:
+        now = time.monotonic()
+        moments = [self._pace.ready_at(lane, now) for lane in self._backlog.lanes]
+        if self._backlog.next_due_at is not None:
+            moments.append(self._backlog.next_due_at)
+        if len(self._tasks) >= AT_ONCE:
+            return LOOK_AGAIN
+        return min(max(min(moments, default=now + LOOK_AGAIN) - now, 0.001), LOOK_AGAIN)
+
+    async def _take_in(self) -> None:
+        if not self._news:
+            return
+        self._news = False
+        read = self._owed.since(self._head) if self._head else self._owed.all()
+        self._head, owed = await read
+        self._backlog.replace(owed, time.monotonic())
+
+    async def _carry_out(self, owed: Owed) -> None:
+        try:
+            retry_in = await self._attempt(owed)
+        except BoostmonError as error:
+            log.error("effect not carried out", position=owed.position, reason=str(error))
+            retry_in = STUCK_RETRY
+        except Exception:
+            log.exception("effect not carried out", position=owed.position, kind=owed.kind)
+            retry_in = STUCK_RETRY
+        now = time.monotonic()
+        if retry_in is None:
+            self._backlog.settle(owed, now)
+        else:
+            self._backlog.postpone(owed, now + retry_in, now)
+        self._woken.set()
+
+    async def _attempt(self, owed: Owed) -> float | None:
+        """Carry *owed* out if it is still true; return in how many seconds to try again."""
+        effect = await self._owed.find(owed.position, owed.kind)
+        if effect is None:
+            return None
+        if not effect.still_true:
+            await self._owed.close(effect, "superseded")
+            return None
+        if self._lease.left < ATTEMPT_SECONDS:
+            return RENEW_EVERY
+        verdict = await self._delivery.carry_out(effect)
+        log.info(
+            "effect",
+            position=effect.position,
+            kind=effect.kind,
+            timer=effect.timer,
+            outcome=verdict,
+        )
+        match verdict:
+            case dict():
+                await self._owed.close(effect, "done", verdict)
+                return None
+            case Final(reason=reason):
+                await self._owed.close(effect, "done", {"reason": reason})
+                return None
+            case Stuck(remedy=remedy):
+                seconds = _jittered(STUCK_RETRY)
+                await self._owed.postpone(effect, stuck=True, seconds=seconds, why=remedy)
+                return seconds
+            case Passing(why=why):
+                seconds = _jittered(min(2.0**effect.attempts, SLOWEST_RETRY))
+                await self._owed.postpone(effect, stuck=False, seconds=seconds, why=why)
+                return seconds
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

@@ -1,0 +1,52 @@
+"""What became of the role change that a command owes Discord, if it is known within seconds."""
+
+import asyncio
+from typing import Protocol
+
+from boostmon.commands.handler import Handled
+from boostmon.errors import DatabaseUnavailableError
+from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, Effects, EffectState, effects_of
+
+WITHIN = 5.0  # seconds
+LOOK_AGAIN = 1.0  # seconds; what changes between a look and the wait for it is seen by then
+
+
+class EffectWatch(Protocol):
+    """Tells when something became of an effect."""
+
+    async def changed(self, position: int, timeout: float) -> None:  # noqa: ASYNC109 - the caller has its own deadline
+        """Return when an effect of the event at *position* changed, or after *timeout* seconds."""
+        ...
+
+
+class RoleChanges:
+    """Waits for the role changes of commands."""
+
+    def __init__(self, effects: Effects, watch: EffectWatch) -> None:
+        self._effects = effects
+        self._watch = watch
+
+    async def of(self, handled: Handled) -> EffectState | None:
+        """Return how far the role change of *handled* came; None when there is none to make."""
+        kind = _kind(handled)
+        if kind is None or handled.position is None:
+            return None
+        owed = EffectState(kind=kind, state="owed", last_error=None)
+        try:
+            async with asyncio.timeout(WITHIN):
+                return await self._changed(handled.position, owed)
+        except (TimeoutError, DatabaseUnavailableError):
+            return owed
+
+    async def _changed(self, position: int, owed: EffectState) -> EffectState:
+        while True:
+            states = {state.kind: state for state in await self._effects.of_event(position)}
+            change = states.get(owed.kind, owed)
+            if change.state != "owed":
+                return change
+            await self._watch.changed(position, LOOK_AGAIN)
+
+
+def _kind(handled: Handled) -> str | None:
+    kinds = (kind for event in handled.events for kind in effects_of(event, "slash"))
+    return next((kind for kind in kinds if kind in (GIVE_ROLE, TAKE_ROLE)), None)

@@ -1,0 +1,34 @@
+"""What the gateway has told of the servers, for the relay: names of roles, and remedies."""
+
+from disnake import Client, Guild, Role
+
+from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
+
+
+class ServerView:
+    """Answers from the cache of *client*; nothing is asked of Discord."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def role_name(self, guild_id: str, role_id: str) -> str:
+        """Name a role; a deleted one by its id."""
+        role = self._role(guild_id, role_id)
+        return role_id if role is None else role.name
+
+    def remedy(self, guild_id: str, role_id: str) -> str:
+        """Say what must be done before BoostMon may give or take a role."""
+        guild, role = self._guild(guild_id), self._role(guild_id, role_id)
+        if guild is None:
+            return "Invite BoostMon to the server again."
+        if not guild.me.guild_permissions.manage_roles:
+            return str(RolesForbiddenError())
+        name = escaped(role_id if role is None else role.name)
+        return f"Move BoostMon's role above **{name}** in {ROLES_PAGE}."
+
+    def _guild(self, guild_id: str) -> Guild | None:
+        return self._client.get_guild(int(guild_id))
+
+    def _role(self, guild_id: str, role_id: str) -> Role | None:
+        guild = self._guild(guild_id)
+        return None if guild is None else guild.get_role(int(role_id))

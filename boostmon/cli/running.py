@@ -1,0 +1,65 @@
+"""`boostmon run`."""
+
+import asyncio
+import os
+import signal
+
+import click
+from msgspec import Struct
+
+from boostmon.bot import app
+from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_database
+from boostmon.config import ClockConfig, DiscordConfig, PoolConfig, SweepConfig, load
+from boostmon.database.clock import open_clock
+from boostmon.database.pool import connect
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All that `run` takes from the environment, but the database."""
+
+    discord: DiscordConfig
+    sweep: SweepConfig
+    clock: ClockConfig
+    pool: PoolConfig
+
+
+@click.command()
+def run() -> None:
+    """Run the bot: serve commands, warn, and end what is over."""
+    settings = Settings(
+        discord=load(DiscordConfig, os.environ),
+        sweep=load(SweepConfig, os.environ),
+        clock=load(ClockConfig, os.environ),
+        pool=load(PoolConfig, os.environ),
+    )
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with found_database(os.environ) as place:
+        await bring_up_to_date(place, wait=START_WAIT)
+        await _serve(place, settings, stop)
+
+
+async def _serve(place: Place, settings: Settings, stop: asyncio.Event) -> None:
+    async with (
+        await connect(
+            place.url,
+            pool=settings.pool,
+            statement_cache=place.statement_cache,
+            wait=START_WAIT,
+        ) as database,
+        open_clock(database, settings.clock.clock_file) as clock,
+    ):
+        surroundings = app.Surroundings(
+            database=database,
+            owner_url=place.owner_url,
+            clock=clock,
+            discord=settings.discord,
+            sweep=settings.sweep,
+        )
+        await app.run(surroundings, stop)

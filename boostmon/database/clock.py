@@ -1,0 +1,165 @@
+"""Timer time: the database's clock, or in development what a file says."""
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+
+from boostmon.database.pool import Database
+from boostmon.errors import ConfigurationError, DatabaseError
+
+MEASURED_EVERY = 60.0
+SAMPLES = 3
+LOOK = 0.25  # seconds; whoever writes the file tells nobody
+ASK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8"
+
+log = structlog.get_logger()
+
+
+class Clock(Protocol):
+    """Tells timer time, and waits for it."""
+
+    def now(self) -> int:
+        """Tell the time, in epoch milliseconds."""
+
+    async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
+        """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time.
+
+        The caller clears *wake*, before it looks at what there is to do.
+        """
+
+
+class DatabaseClock:
+    """The clock of the database, carried on by the monotonic clock of this machine."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset: float | None = None
+
+    def now(self) -> int:
+        """Tell the time, in epoch milliseconds."""
+        if self._offset is None:
+            raise DatabaseError("The database's clock was not measured yet.")
+        return round(self._monotonic() * 1000 + self._offset)
+
+    async def measure(self, database: Database) -> None:
+        """Ask *database* for its time; the quickest of a few answers is the truest."""
+        answers = [await self._sample(database) for _ in range(SAMPLES)]
+        _, offset = min(answers)
+        if self._offset is not None and abs(offset - self._offset) > 1000:  # noqa: PLR2004 - a second
+            log.warning("the database's clock jumped", milliseconds=round(offset - self._offset))
+        self._offset = offset
+
+    async def keep(self, database: Database) -> None:
+        """Measure every minute, until cancelled."""
+        while True:
+            await asyncio.sleep(MEASURED_EVERY)
+            try:
+                await self.measure(database)
+            except (DatabaseError, asyncpg.PostgresError) as error:
+                log.warning("the database's clock was not measured", error=str(error))
+
+    async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
+        """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time."""
+        await _wait(self, due, at_most=at_most, wake=wake, pause=lambda ahead: ahead)
+
+    async def _sample(self, database: Database) -> tuple[float, float]:
+        started = self._monotonic()
+        told: float = await database.run(lambda connection: connection.fetchval(ASK))
+        ended = self._monotonic()
+        return ended - started, told - (started + ended) / 2 * 1000
+
+
+class Reading(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file says: at *real*, by the machine's clock, it was *now*; *speed* since then."""
+
+    real: int
+    now: int
+    speed: float
+
+
+class FileClock:
+    """A clock that a file sets, for demonstrations and tests."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+        self._reading = Reading(0, 0, 1.0)
+        self._look()
+
+    def now(self) -> int:
+        """Tell the time, in epoch milliseconds."""
+        self._look()
+        passed = time.time() * 1000 - self._reading.real
+        return round(self._reading.now + passed * self._reading.speed)
+
+    async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
+        """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time."""
+        await _wait(self, due, at_most=at_most, wake=wake, pause=self._pause)
+
+    def _pause(self, ahead: float) -> float:
+        speed = self._reading.speed
+        return min(LOOK, ahead / speed) if speed > 0 else LOOK
+
+    def _look(self) -> None:
+        try:
+            found = self._path.stat()
+            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if seen != self._seen:
+                self._reading = msgspec.json.decode(self._path.read_bytes(), type=Reading)
+                self._seen = seen
+        except (OSError, msgspec.DecodeError) as error:
+            raise ConfigurationError(
+                f"BOOSTMON_CLOCK names {self._path}, which cannot be read as a clock ({error}); "
+                'write {"real": MS, "now": MS, "speed": 1.0} to it, or unset it.'
+            ) from error
+
+
+def write_clock(path: Path, *, now: int, speed: float) -> None:
+    """Set the clock in the file *path* to *now*, passing *speed* times as fast from here on."""
+    reading = Reading(real=round(time.time() * 1000), now=now, speed=speed)
+    written = path.with_name(f"{path.name}.{os.getpid()}")
+    written.write_bytes(msgspec.json.encode(reading))
+    written.replace(path)
+
+
+@asynccontextmanager
+async def open_clock(database: Database, file: Path | None) -> AsyncIterator[Clock]:
+    """Lend the clock that *file* sets, else the one of *database*, measured every minute."""
+    if file is not None:
+        yield FileClock(file)
+        return
+    clock = DatabaseClock()
+    await clock.measure(database)
+    keeper = asyncio.create_task(clock.keep(database))
+    try:
+        yield clock
+    finally:
+        keeper.cancel()
+        await asyncio.wait([keeper])
+
+
+async def _wait(
+    clock: Clock,
+    due: int | None,
+    *,
+    at_most: float,
+    wake: asyncio.Event,
+    pause: Callable[[float], float],
+) -> None:
+    end = time.monotonic() + at_most
+    while not wake.is_set() and (left := end - time.monotonic()) > 0:
+        ahead = math.inf if due is None else (due - clock.now()) / 1000
+        if ahead <= 0:
+            return
+        with suppress(TimeoutError):  # that is how a wait ends
+            await asyncio.wait_for(wake.wait(), min(left, pause(ahead)))

@@ -1,0 +1,220 @@
+"""One connection to PostgreSQL, by whichever host of the URL takes writes."""
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+from asyncpg import Connection
+from msgspec import Struct
+
+from boostmon.config import masked
+from boostmon.errors import DatabaseError, DatabaseUnavailableError
+
+OLDEST = 15
+ONE_HOST = 10.0  # seconds to connect when there is nobody else to ask
+EACH_HOST = 2.0  # with several, a silent one must not eat the others' time
+PAUSE = 0.2
+
+LOST: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    # "cannot switch to state 12" after a server was killed; it also covers
+    # TargetServerAttributeNotMatched, its subclass.
+    asyncpg.InternalClientError,
+)
+
+
+class Host(Struct, frozen=True):
+    """One of the servers that a URL names."""
+
+    name: str
+    port: int
+
+
+class Connector:
+    """Opens connections to the hosts of one URL, the last good one first."""
+
+    def __init__(self, url: str, *, variable: str = "DATABASE_URL", **options: Any) -> None:
+        """Take the *options* of asyncpg.connect; errors speak of *variable*."""
+        self._url = url
+        self._variable = variable
+        self._options = options
+        self._hosts = hosts_of(url)
+        if len(self._hosts) > 1 and "target_session_attrs" not in parse_qs(urlsplit(url).query):
+            self._options["target_session_attrs"] = "read-write"
+
+    async def open(self, **options: Any) -> Connection:
+        """Connect, or raise an error of `LOST`, or one that no repetition mends."""
+        if len(self._hosts) < 2:  # noqa: PLR2004 - one is not several
+            return await self._open(ONE_HOST, options)
+        errors: list[Exception] = []
+        for host in tuple(self._hosts):
+            try:
+                place = {"host": host.name, "port": host.port}
+                connection = await self._open(EACH_HOST, options | place)
+            except LOST as error:
+                errors.append(error)
+            else:
+                self._hosts.remove(host)
+                self._hosts.insert(0, host)
+                return connection
+        raise errors[-1]
+
+    async def open_within(self, seconds: float) -> Connection:
+        """Connect, and try again for *seconds* while nobody answers."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return await self.open()
+            except LOST as error:
+                if time.monotonic() + PAUSE > end:
+                    raise self.unavailable(error) from error
+            await asyncio.sleep(PAUSE)
+
+    def unavailable(self, error: BaseException) -> DatabaseUnavailableError:
+        """Put into a sentence that the database did not answer."""
+        return DatabaseUnavailableError(
+            f"The database at {masked(self._url)} does not answer ({_reason(error)}); "
+            f"check that it runs and that {self._variable} is right."
+        )
+
+    async def _open(self, seconds: float, options: dict[str, Any]) -> Connection:
+        try:
+            connection = await asyncpg.connect(
+                self._url, timeout=seconds, **(self._options | options)
+            )
+        except (asyncpg.PostgresError, ValueError, asyncpg.InterfaceError) as error:
+            final = self._final(error)
+            if final is None:
+                raise
+            raise final from error
+        version = connection.get_server_version()
+        if version.major < OLDEST:
+            connection.terminate()
+            raise DatabaseError(
+                f"The server at {masked(self._url)} is PostgreSQL {version.major}, and BoostMon "
+                f"needs {OLDEST} or newer; upgrade it, or point {self._variable} elsewhere."
+            )
+        return connection
+
+    def _final(self, error: Exception) -> DatabaseError | None:
+        """Turn *error* into a sentence, unless trying again may mend it."""
+        where, variable = masked(self._url), self._variable
+        match error:
+            case asyncpg.InvalidAuthorizationSpecificationError():
+                return DatabaseError(
+                    f"The database at {where} refused the user or the password; correct {variable}."
+                )
+            case asyncpg.InvalidCatalogNameError():
+                return DatabaseError(
+                    f"The server of {where} has no such database; create it with createdb, "
+                    f"or correct {variable}."
+                )
+            case asyncpg.InsufficientPrivilegeError():
+                return DatabaseError(
+                    f"The user of {where} may not connect to that database; "
+                    f"GRANT CONNECT to it, or correct {variable}."
+                )
+            case asyncpg.PostgresError() if not isinstance(error, LOST):
+                return DatabaseError(f"The database at {where} refused: {error}; check {variable}.")
+            case ValueError():
+                return malformed(variable)
+            case _:
+                return None
+
+
+@asynccontextmanager
+async def session(
+    url: str, *, wait: float = 0.0, variable: str = "DATABASE_URL"
+) -> AsyncIterator[Connection]:
+    """Lend a connection of its own to *url*, without a limit on what a statement may take.
+
+    *wait* is for how many seconds a server that does not answer is asked again.
+    """
+    settings = {"application_name": "boostmon"}
+    connector = Connector(url, variable=variable, server_settings=settings)
+    connection = await connector.open_within(wait)
+    try:
+        yield connection
+    except LOST as error:
+        if not connection.is_closed():
+            raise
+        raise connector.unavailable(error) from error
+    finally:
+        await _close(connection)
+
+
+def hosts_of(url: str) -> list[Host]:
+    """List the servers of *url*, in order; none when it leaves that to the defaults."""
+    try:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        listed = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]
+        names = [name for name in listed.split(",") if name]
+        ports = [int(port) for port in query.get("port", ["5432"])[-1].split(",")]
+        if len(ports) != len(names):
+            ports = ports[:1] * len(names)
+        return [_host(name, port) for name, port in zip(names, ports, strict=True)]
+    except ValueError as error:
+        raise malformed("DATABASE_URL") from error
+
+
+def role_of(url: str) -> str | None:
+    """Name the role that *url* logs in as, if it says so."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0].partition(":")[0]
+    return unquote(user) or parse_qs(parts.query).get("user", [""])[-1] or None
+
+
+def malformed(variable: str) -> DatabaseError:
+    """Say that the URL in *variable* cannot be read; never what it holds."""
+    return DatabaseError(
+        f"{variable} cannot be understood; write postgresql://user:password@host:5432/name, "
+        "with special characters percent-encoded."
+    )
+
+
+def _host(text: str, port: int) -> Host:
+    if text.startswith("/"):
+        return Host(text, port)
+    bracketed = re.fullmatch(r"\[([^]]+)\](?::(\d+))?", text)
+    name, own_port = bracketed.groups() if bracketed else text.partition(":")[::2]
+    return Host(name, int(own_port or port))
+
+
+def _reason(error: BaseException) -> str:
+    match error:
+        case socket.gaierror():
+            return "its host name is unknown"
+        case TimeoutError():
+            return "no reply in time"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case asyncpg.TargetServerAttributeNotMatched():
+            return "none of its hosts fits target_session_attrs, which is to take writes by default"
+        case OSError(strerror=str(words)):
+            return words
+        case _:
+            return str(error).partition("\n")[0]
+
+
+async def _close(connection: Connection) -> None:
+    try:
+        await connection.close(timeout=2)
+    except LOST:  # it is gone, which is what was wanted
+        connection.terminate()

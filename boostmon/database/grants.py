@@ -1,0 +1,67 @@
+"""What the bot's role may do: read all, settle effects and the lease, call `append`."""
+
+import asyncpg
+from asyncpg import Connection
+
+from boostmon.errors import DatabaseError
+
+SETTLED = ["effects", "lease"]  # the tables that the bot may UPDATE
+
+# One statement a row, and only about what belongs to the owner of our own tables: a schema may be
+# shared with strangers.
+STATEMENTS = """
+WITH place AS (
+    SELECT pg_namespace.oid, quote_ident(nspname) AS name, relowner AS owner
+    FROM pg_namespace JOIN pg_class ON relnamespace = pg_namespace.oid
+    WHERE nspname = current_schema() AND relname = 'schema_migrations'
+), tables AS (
+    SELECT relname, place.name || '.' || quote_ident(relname) AS name, relkind
+    FROM pg_class JOIN place ON relnamespace = place.oid
+    WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND relowner = place.owner
+), functions AS (
+    SELECT proname, pg_proc.oid::regprocedure::text AS name
+    FROM pg_proc JOIN place ON pronamespace = place.oid
+    WHERE proowner = place.owner
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+), statements (step, text) AS (
+    SELECT 1, format('REVOKE ALL ON SCHEMA %s FROM %I', name, $1::text) FROM place
+    UNION ALL
+    SELECT 1, format('REVOKE ALL ON %s %s FROM %I',
+        CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, name, $1::text) FROM tables
+    UNION ALL
+    SELECT 1, format('REVOKE ALL ON ROUTINE %s FROM PUBLIC, %I', name, $1::text) FROM functions
+    UNION ALL
+    SELECT 2, format('GRANT USAGE ON SCHEMA %s TO %I', name, $1::text) FROM place
+    UNION ALL
+    SELECT 2, format('GRANT SELECT ON %s TO %I', name, $1::text) FROM tables WHERE relkind <> 'S'
+    UNION ALL
+    SELECT 2, format('GRANT UPDATE ON %s TO %I', name, $1::text) FROM tables
+    WHERE relkind <> 'S' AND relname = ANY ($2::text[])
+    UNION ALL
+    SELECT 2, format('GRANT EXECUTE ON ROUTINE %s TO %I', name, $1::text) FROM functions
+    WHERE proname LIKE 'append%'
+)
+SELECT text FROM statements ORDER BY step
+"""
+KNOWN = "SELECT rolname = current_user FROM pg_roles WHERE rolname = $1"
+
+
+async def grant(connection: Connection, role: str) -> None:
+    """Give *role* exactly the rights of the bot in the current schema; the owner keeps its own."""
+    is_owner = await connection.fetchval(KNOWN, role)
+    if is_owner is None:
+        raise DatabaseError(
+            f'There is no role "{role}", which DATABASE_URL logs in as; create it, and run '
+            "`boostmon migrate` again."
+        )
+    if is_owner:
+        return
+    try:
+        async with connection.transaction():
+            rows = await connection.fetch(STATEMENTS, role, SETTLED)
+            await connection.execute(";\n".join(row["text"] for row in rows))
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise DatabaseError(
+            f'The rights of the role "{role}" cannot be set ({error}); run `boostmon migrate` '
+            "with the owner of the schema in BOOSTMON_OWNER_DATABASE_URL."
+        ) from error

@@ -1,0 +1,200 @@
+"""The bot's connections to PostgreSQL, and how work outlives the loss of one."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+import asyncpg
+import structlog
+from asyncpg import Connection
+
+from boostmon.config import PoolConfig, masked
+from boostmon.database.connection import LOST, PAUSE, Connector
+from boostmon.errors import DatabaseUnavailableError
+
+Result = TypeVar("Result")
+Operation = Callable[[Connection], Awaitable[Result]]
+
+SLOWEST = 2.0  # seconds between two attempts, at most
+RELEASE = 1.0  # seconds that the server has to take note of a cancelled statement
+FAREWELL = 5.0
+DEFAULT_POOL = PoolConfig()
+
+log = structlog.get_logger()
+
+
+class Database:
+    """A pool of connections that comes back by itself when the server does."""
+
+    def __init__(self, pool: asyncpg.Pool, connector: Connector) -> None:
+        self._pool = pool
+        self._connector = connector
+        self._lost_since: float | None = None
+        self._closed = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether the last thing asked of the database was answered."""
+        return self._lost_since is None
+
+    async def run(self, operation: Operation[Result], *, deadline: float | None = None) -> Result:
+        """Do *operation* on a connection, again and again until the database answers.
+
+        It is repeated whenever the connection is lost, even while a commit is on its way, so it
+        must be idempotent and do nothing but talk to the database. After *deadline* seconds
+        DatabaseUnavailableError is raised: then nobody knows whether it took effect.
+        """
+        attempts = _Attempts()
+        try:
+            async with asyncio.timeout(deadline) as limit:
+                while True:
+                    try:
+                        result = await self._attempt(operation)
+                    except _ConnectionLostError as error:
+                        await self._note_loss(error, attempts)
+                        await asyncio.sleep(attempts.pause())
+                    else:
+                        self._note_success()
+                        return result
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise self._connector.unavailable(attempts.last or error) from error
+
+    async def close(self) -> None:
+        """Give every connection back, by force after a few seconds."""
+        self._closed = True
+        try:
+            await asyncio.wait_for(self._pool.close(), FAREWELL)
+        except LOST as error:
+            log.warning("database connections cut off", error=repr(error))
+            self._pool.terminate()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _attempt(self, operation: Operation[Result]) -> Result:
+        connection = await self._acquire()
+        try:
+            return await operation(connection)
+        except TimeoutError as error:
+            # The release below cancels the statement: terminating at once would leave it waiting
+            # for its lock on the server, and the next attempt behind it.
+            raise _ConnectionLostError from error
+        except LOST as error:
+            if isinstance(error, asyncpg.InterfaceError) and not _is_gone(connection):
+                raise  # a mistake in the call: another connection would not mend it
+            if not _is_gone(connection):
+                connection.terminate()
+            raise _ConnectionLostError from error
+        finally:
+            await self._release(connection)
+
+    async def _acquire(self) -> Any:
+        if self._closed:
+            raise DatabaseUnavailableError("The database connections are closed.")
+        try:
+            return await self._pool.acquire()
+        except LOST as error:
+            if self._closed:
+                raise DatabaseUnavailableError("The database connections are closed.") from error
+            raise _ConnectionLostError from error
+
+    async def _release(self, connection: Any) -> None:
+        try:
+            await self._pool.release(connection, timeout=RELEASE)
+        except LOST as error:  # the pool has thrown the connection away, which is enough
+            log.debug("database connection dropped", error=repr(error))
+
+    async def _note_loss(self, loss: Exception, attempts: "_Attempts") -> None:
+        attempts.last = loss.__cause__
+        if self._lost_since is None:
+            self._lost_since = time.monotonic()
+            log.warning("database lost", error=repr(loss.__cause__))
+            await self._pool.expire_connections()  # the idle ones lead to the same server
+
+    def _note_success(self) -> None:
+        if self._lost_since is not None:
+            seconds = round(time.monotonic() - self._lost_since, 1)
+            self._lost_since = None
+            log.info("database back", after_seconds=seconds)
+
+
+async def connect(
+    url: str,
+    *,
+    pool: PoolConfig = DEFAULT_POOL,
+    statement_cache: bool = True,
+    wait: float = 0.0,
+    variable: str = "DATABASE_URL",
+) -> Database:
+    """Open a pool to *url*, asking again for *wait* seconds while the server does not answer.
+
+    Without *statement_cache* the way may lead through PgBouncer.
+    """
+    logging.getLogger("asyncpg.pool").addFilter(_is_news)
+    connector = Connector(
+        url,
+        variable=variable,
+        command_timeout=pool.boostmon_command_timeout,
+        server_settings={"application_name": "boostmon"},
+        **({} if statement_cache else {"statement_cache_size": 0}),
+    )
+    end = time.monotonic() + wait
+    while True:
+        try:
+            connections = await asyncpg.create_pool(
+                min_size=pool.boostmon_pool_min,
+                max_size=pool.boostmon_pool_max,
+                connect=lambda *_, **options: connector.open(**options),
+                reset=_keep,
+            )
+        except LOST as error:
+            if time.monotonic() + PAUSE > end:
+                raise connector.unavailable(error) from error
+            await asyncio.sleep(PAUSE)
+        else:
+            log.debug("database connected", url=masked(url))
+            return Database(connections, connector)
+
+
+class _ConnectionLostError(Exception):
+    """The cause is what asyncpg said."""
+
+
+class _Attempts:
+    """Waits longer from attempt to attempt, and never in step with other tasks."""
+
+    def __init__(self) -> None:
+        self.last: BaseException | None = None
+        self._ceiling = PAUSE / 2
+
+    def pause(self) -> float:
+        """Seconds to wait before the next attempt."""
+        self._ceiling = min(self._ceiling * 2, SLOWEST)
+        return random.uniform(self._ceiling / 2, self._ceiling)  # noqa: S311 - jitter, no secret
+
+
+async def _keep(_: Connection) -> None:
+    """Leave a released connection as it is.
+
+    No session state is ever set on it, and asyncpg's own reset would cost a round trip a command.
+    """
+
+
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has already taken it back
+        return True
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # `run` reports the loss once; the pool would add a traceback at every attempt.
+    return "connection floor" not in record.getMessage()

@@ -1,0 +1,145 @@
+"""What Discord is owed, as the relay reads and settles it."""
+
+from typing import Literal
+
+import msgspec
+from asyncpg import Connection, Record
+from msgspec import Struct
+
+from boostmon.database.pool import Database
+from boostmon.events.store import Source, decode
+from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
+from boostmon.projections import effects
+from boostmon.projections.sql import statement
+
+NONCE_LENGTH = 25  # characters; resources/message, "Create Message"
+
+
+class Owed(Struct, frozen=True, kw_only=True):
+    """An open effect, as far as its place in the queue depends on it; *due_in* seconds."""
+
+    position: int
+    kind: str
+    stream_id: int
+    guild_id: str
+    user_id: str
+    channel_id: str | None
+    urgent: bool
+    due_in: float
+
+
+class OwedEffect(Struct, frozen=True, kw_only=True):
+    """An open effect with all that carrying it out needs.
+
+    *runs_until* is the end that the timer runs to at this moment; None when it does not run.
+    """
+
+    position: int
+    kind: str
+    attempts: int
+    event: TimerEvent
+    source: Source
+    actor_id: str | None
+    nonce: str
+    timer: TimerId
+    has_row: bool
+    runs_until: int | None
+
+    @property
+    def still_true(self) -> bool:
+        """Whether the timer is still what the effect was decided for."""
+        match self.kind, self.event:
+            case effects.GIVE_ROLE, _:
+                return self.has_row
+            case effects.TAKE_ROLE, _:
+                return not self.has_row
+            case effects.NOTICE, WarningSent(expires_at=end):
+                return self.runs_until == end
+            case effects.NOTICE, Expired():
+                return not self.has_row
+            case _:
+                return True
+
+
+class OwedEffects:
+    """Reads and settles what Discord is owed; every method may be repeated without harm."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> tuple[int, list[Owed]]:
+        """Return the log's head and everything owed, oldest first, a role before its notice."""
+        return await self._read("open_effects")
+
+    async def since(self, position: int) -> tuple[int, list[Owed]]:
+        """Return the head and what is owed for the timers with an event later than *position*."""
+        return await self._read("open_effects_since", position)
+
+    async def _read(self, name: str, *arguments: int) -> tuple[int, list[Owed]]:
+        async def fetch(connection: Connection) -> tuple[int, list[Owed]]:
+            head = await connection.fetchval(statement("head"))
+            rows = await connection.fetch(statement(name), *arguments)
+            return head, [_owed(row) for row in rows]
+
+        return await self._database.run(fetch)
+
+    async def find(self, position: int, kind: str) -> OwedEffect | None:
+        """Return one effect as it stands now; None when it is owed no more.
+
+        Raise `UnknownEventError` for an event of a newer version.
+        """
+
+        async def fetch(connection: Connection) -> OwedEffect | None:
+            row = await connection.fetchrow(statement("owed_effect"), position, kind)
+            return None if row is None else _owed_effect(row)
+
+        return await self._database.run(fetch)
+
+    async def close(
+        self,
+        effect: OwedEffect,
+        state: Literal["done", "superseded"],
+        receipt: dict[str, str] | None = None,
+    ) -> None:
+        """Settle *effect* for good, with its *receipt*."""
+        document = None if receipt is None else msgspec.json.encode(receipt).decode()
+        await self._execute("close_effect", effect.position, effect.kind, state, document)
+
+    async def postpone(self, effect: OwedEffect, *, stuck: bool, seconds: float, why: str) -> None:
+        """Keep *effect* and have it tried again in *seconds*; *why* has the remedy if *stuck*."""
+        state = "stuck" if stuck else "owed"
+        await self._execute("postpone_effect", effect.position, effect.kind, state, seconds, why)
+
+    async def _execute(self, name: str, *arguments: object) -> None:
+        async def execute(connection: Connection) -> None:
+            await connection.execute(statement(name), *arguments)
+
+        await self._database.run(execute)
+
+
+def _owed(row: Record) -> Owed:
+    return Owed(
+        position=row["position"],
+        kind=row["kind"],
+        stream_id=row["stream_id"],
+        guild_id=row["guild_id"],
+        user_id=row["user_id"],
+        channel_id=row["channel_id"],
+        urgent=row["source"] != "sweeper",
+        due_in=row["due_in"],
+    )
+
+
+def _owed_effect(row: Record) -> OwedEffect:
+    return OwedEffect(
+        position=row["position"],
+        kind=row["kind"],
+        attempts=row["attempts"],
+        event=decode(row["data"]),
+        source=row["source"],
+        actor_id=row["actor_id"],
+        nonce=row["hash"][:NONCE_LENGTH],
+        timer=TimerId(row["guild_id"], row["user_id"], row["role_id"]),
+        has_row=row["has_row"],
+        runs_until=row["runs_until"],
+    )

@@ -1,0 +1,14 @@
+-- The effect of kind $2 of the event at $1, if it is open, and what decides whether it is still true.
+SELECT
+    effects.position, effects.kind, effects.state, effects.attempts, events.data, events.source,
+    encode(events.hash, 'hex') AS hash, actor.user_id AS actor_id,
+    streams.guild_id, people.user_id, streams.role_id,
+    role_timers.id IS NOT NULL AS has_row,
+    CASE WHEN NOT role_timers.paused THEN role_timers.expires_at END AS runs_until
+FROM effects
+JOIN events USING (position)
+JOIN streams ON streams.stream_id = effects.stream_id
+JOIN people USING (person_id)
+LEFT JOIN people AS actor ON actor.person_id = events.actor
+LEFT JOIN role_timers ON role_timers.id = effects.stream_id
+WHERE effects.position = $1 AND effects.kind = $2 AND effects.state IN ('owed', 'stuck')

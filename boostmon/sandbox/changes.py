@@ -1,0 +1,300 @@
+"""What tests may do to the world by hand: `POST /_sim/member`, `role`, `guild` and so on."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from boostmon.sandbox import acts, messages, permissions, render, seed
+from boostmon.sandbox.acts import Cause
+from boostmon.sandbox.core import Discord
+from boostmon.sandbox.errors import ControlError
+from boostmon.sandbox.model import PRIVILEGED, Bot, Channel, Guild, Role, User
+from boostmon.sandbox.seed import Bits, GuildSpec, OverwriteSpec
+
+
+class Change(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A change in a server: the first one unless said otherwise; names and ids both do."""
+
+    guild: str | None = None
+
+
+class MemberChange(Change):
+    user: str
+    action: Literal["join", "leave", "give", "take", "nick"]
+    role: str | None = None
+    nick: str | None = None
+    by: str | None = None
+
+
+class RoleChange(Change):
+    role: str
+    action: Literal["create", "edit", "move", "delete"]
+    position: int | None = None
+    permissions: Bits | None = None
+    name: str | None = None
+    color: int | None = None
+    mentionable: bool | None = None
+    managed: bool | None = None
+
+
+class ChannelChange(Change):
+    channel: str
+    action: Literal["create", "edit", "delete"]
+    type: int = 0
+    overwrites: list[OverwriteSpec] | None = None
+
+
+class GuildChange(Change):
+    action: Literal["create", "rename", "outage", "back", "remove_bot", "add_bot", "commands"]
+    bot: str | None = None
+    spec: GuildSpec | None = None
+    name: str | None = None
+    command: str | None = None
+    allow: list[str] = []
+    deny: list[str] = []
+
+
+class UserChange(Struct, forbid_unknown_fields=True, kw_only=True):
+    user: str
+    dms_open: bool | None = None
+
+
+class BotChange(Struct, forbid_unknown_fields=True, kw_only=True):
+    bot: str | None = None
+    privileged_intents: list[Literal["presences", "members", "message_content"]]
+
+
+class GatewayChange(Struct, forbid_unknown_fields=True, kw_only=True):
+    action: Literal["close", "reconnect", "invalidate", "drop"]
+    bot: str | None = None
+    code: int = 4000
+    resumable: bool = False
+
+
+class ClockChange(Struct, forbid_unknown_fields=True, kw_only=True):
+    advance_ms: int
+
+
+class Saying(Change):
+    user: str
+    content: str
+    channel: str | None = None
+    bot: str | None = None
+
+
+def _guild(discord: Discord, change: Change) -> Guild:
+    for guild in discord.world.guilds.values():
+        if change.guild in (None, guild.id, guild.name):
+            return guild
+    raise ControlError(f"there is no server {change.guild}", 404)
+
+
+def _user(discord: Discord, name: str) -> User:
+    found = seed.find_user(discord.world, name)
+    if found is None:
+        raise ControlError(f"there is no user {name}", 404)
+    return found
+
+
+def _bot(discord: Discord, name: str | None) -> Bot:
+    for bot in discord.world.bots.values():
+        if name in (None, bot.id, bot.name):
+            return bot
+    raise ControlError(f"there is no bot {name}", 404)
+
+
+def _channel(guild: Guild, name: str | None) -> Channel:
+    for channel in guild.channels.values():
+        if name in (None, channel.id, channel.name):
+            return channel
+    raise ControlError(f"there is no channel {name}", 404)
+
+
+def change_member(discord: Discord, change: MemberChange) -> Any:
+    """Let somebody join or leave, or give or take a role by hand."""
+    guild = _guild(discord, change)
+    if change.action == "join":
+        user = seed.user_named(discord.world, change.user)
+        return render.member(discord.world, acts.join(discord, guild, user.id))
+    user = _user(discord, change.user)
+    member = guild.members.get(user.id)
+    if member is None:
+        raise ControlError(f"{change.user} is not in {guild.name}", 404)
+    if change.action == "leave":
+        acts.leave(discord, guild, user.id)
+        return None
+    if change.action == "nick":
+        member.nick = change.nick
+        acts.member_changed(discord, guild, member)
+    else:
+        role = seed.find_role(guild, change.role or "").id
+        roles = [one for one in member.roles if one != role]
+        roles += [role] if change.action == "give" else []
+        actor = _user(discord, change.by).id if change.by else guild.owner_id
+        acts.set_roles(discord, guild, member, roles, Cause(actor))
+    return render.member(discord.world, member)
+
+
+def change_role(discord: Discord, change: RoleChange) -> Any:
+    """Let the owner make, change, move or delete a role."""
+    guild = _guild(discord, change)
+    by = Cause(guild.owner_id)
+    if change.action == "create":
+        role = Role(discord.world.snowflake(), change.role)
+        _set_role(role, change)
+        acts.create_role(discord, guild, role, by)
+    else:
+        role = seed.find_role(guild, change.role)
+    if change.action == "delete":
+        acts.delete_role(discord, guild, role, by)
+        return None
+    if change.position is not None:
+        acts.move_roles(discord, guild, {role.id: change.position}, by)
+    if change.action == "edit":
+        _set_role(role, change)
+        acts.role_changed(discord, guild, role, by)
+    return render.role(role)
+
+
+def _set_role(role: Role, change: RoleChange) -> None:
+    for key in ("name", "color", "mentionable", "managed"):
+        if (value := getattr(change, key)) is not None:
+            setattr(role, key, value)
+    if change.permissions is not None:
+        role.permissions = permissions.parse(change.permissions)
+
+
+def change_channel(discord: Discord, change: ChannelChange) -> Any:
+    """Make a channel, give it other permission overwrites, or delete it."""
+    guild = _guild(discord, change)
+    if change.action == "create":
+        spec = seed.ChannelSpec(name=change.channel, type=change.type)
+        spec.overwrites = change.overwrites or []
+        channel, event = seed.add_channel(discord.world, guild, spec), "CHANNEL_CREATE"
+    else:
+        channel, event = _channel(guild, change.channel), "CHANNEL_UPDATE"
+        if change.overwrites is not None:
+            seed.set_overwrites(discord.world, guild, channel, change.overwrites)
+    if change.action == "delete":
+        del guild.channels[channel.id]
+        event = "CHANNEL_DELETE"
+    acts.channel_event(discord, guild, channel, event)
+    return render.channel(discord.world, channel)
+
+
+def change_guild(discord: Discord, change: GuildChange) -> Any:
+    """Make or rename a server, let it fail, take or add the bot, or rule on its commands."""
+    if change.action == "create":
+        if change.spec is None:
+            raise ControlError("create needs a spec")
+        guild = seed.add_guild(discord.world, change.spec)
+        acts.announce(discord, guild)
+        return render.guild(guild)
+    guild = _guild(discord, change)
+    bot = _bot(discord, change.bot)
+    if change.action == "rename":
+        guild.name = change.name or guild.name
+        discord.sessions.to_guild(guild, "GUILD_UPDATE", render.guild(guild))
+    elif change.action == "outage":
+        data = {"id": guild.id, "unavailable": True}
+        discord.sessions.to_guild(guild, "GUILD_DELETE", data)
+        guild.available = False
+    elif change.action == "back":
+        guild.available = True
+        acts.announce(discord, guild)
+    elif change.action == "commands":
+        _rule_on_commands(guild, bot, change, discord)
+    elif (change.action == "add_bot") == (bot.id in guild.members):
+        raise ControlError("it is so already")
+    elif change.action == "add_bot":
+        acts.bot_joins(discord, guild, bot.id)
+    else:
+        acts.bot_leaves(discord, guild, bot.id)
+    return {"id": guild.id, "name": guild.name, "available": guild.available}
+
+
+def _rule_on_commands(guild: Guild, bot: Bot, change: GuildChange, discord: Discord) -> None:
+    """Set what Server Settings → Integrations says of a command, or of all."""
+    command_id = bot.id
+    if change.command is not None:
+        found = [c for s in bot.commands.values() for c in s.values()]
+        named = [c["id"] for c in found if change.command in (c["id"], c["name"])]
+        if not named:
+            raise ControlError(f"there is no command {change.command}", 404)
+        command_id = named[0]
+    listed = [(name, True) for name in change.allow] + [(name, False) for name in change.deny]
+    ruled = []
+    for name, permission in listed:
+        user = seed.find_user(discord.world, name)
+        target = user.id if user else seed.find_role(guild, name).id
+        ruled.append({"id": target, "type": 2 if user else 1, "permission": permission})
+    guild.overrides[command_id] = ruled
+
+
+def change_user(discord: Discord, change: UserChange) -> Any:
+    """Open or close the DMs of somebody; a name not known yet is a new account."""
+    user = seed.user_named(discord.world, change.user)
+    if change.dms_open is not None:
+        user.dms_open = change.dms_open
+    return render.user(user)
+
+
+def change_bot(discord: Discord, change: BotChange) -> Any:
+    """Switch privileged intents, as the developer does in the portal."""
+    bot = _bot(discord, change.bot)
+    bot.privileged = sum(PRIVILEGED[name] for name in change.privileged_intents)
+    return {"id": bot.id, "privileged_intents": change.privileged_intents}
+
+
+def change_gateway(discord: Discord, change: GatewayChange) -> Any:
+    """Close or cut connections, or tell clients to reconnect or begin anew."""
+    bot = _bot(discord, change.bot)
+    told = 0
+    for session in discord.sessions:
+        connection = session.connection
+        if session.bot_id != bot.id or connection is None:
+            continue
+        told += 1
+        if change.action == "close":
+            connection.close(change.code)
+        elif change.action == "drop":
+            connection.drop()
+        elif change.action == "reconnect":
+            connection.send({"op": 7, "t": None, "s": None, "d": None})
+        else:
+            connection.send({"op": 9, "t": None, "s": None, "d": change.resumable})
+            if not change.resumable:
+                discord.sessions.end(session)
+                connection.session = None
+    return {"sessions": told}
+
+
+def change_clock(discord: Discord, change: ClockChange) -> Any:
+    """Let interactions and nonces age at once."""
+    discord.advance(change.advance_ms / 1000)
+
+
+def say(discord: Discord, change: Saying) -> Any:
+    """Post a message as somebody, in a channel or (without one) in the DM with the bot."""
+    user = _user(discord, change.user)
+    if change.channel is None:
+        channel = discord.world.dm(_bot(discord, change.bot).id, user.id)
+    else:
+        channel = _channel(_guild(discord, change), change.channel)
+    message = messages.new(discord, channel, user.id, {"content": change.content})
+    messages.post(discord, channel, message)
+    return render.message(discord.world, message)
+
+
+CHANGES: dict[str, tuple[type[Any], Callable[[Discord, Any], Any]]] = {
+    "member": (MemberChange, change_member),
+    "role": (RoleChange, change_role),
+    "channel": (ChannelChange, change_channel),
+    "guild": (GuildChange, change_guild),
+    "user": (UserChange, change_user),
+    "bot": (BotChange, change_bot),
+    "gateway": (GatewayChange, change_gateway),
+    "clock": (ClockChange, change_clock),
+    "message": (Saying, say),
+}

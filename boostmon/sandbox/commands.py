@@ -1,0 +1,101 @@
+"""The commands of each bot: replaced in bulk, made, changed, shown."""
+
+from typing import Any
+
+from boostmon.sandbox.command_rules import CHAT_INPUT, complete
+from boostmon.sandbox.core import Discord
+from boostmon.sandbox.errors import invalid, refuse
+from boostmon.sandbox.model import Bot
+from boostmon.sandbox.rules import InvalidError, wrong_at
+
+Json = dict[str, Any]
+
+_MOST = 100
+
+
+def _made(discord: Discord, bot: Bot, scope: str, body: Json, command_id: str | None) -> Json:
+    """Fill in what Discord adds to a command."""
+    key = (scope, body["type"], body["name"])
+    made_id = command_id or bot.known_ids.setdefault(key, discord.world.snowflake())
+    bot.known_ids[key] = made_id
+    command: Json = {
+        "id": made_id,
+        "application_id": bot.id,
+        "version": discord.world.snowflake(),
+        "default_member_permissions": body.get("default_member_permissions"),
+        "type": body["type"],
+        "name": body["name"],
+        "name_localizations": body.get("name_localizations"),
+        "description": body["description"],
+        "description_localizations": body.get("description_localizations"),
+        "nsfw": bool(body.get("nsfw")),
+    }
+    if scope:
+        command["guild_id"] = scope
+    else:
+        contexts = body.get("contexts")
+        dm = body.get("dm_permission") is not False if contexts is None else 1 in contexts
+        command |= {
+            "dm_permission": dm,
+            "contexts": contexts,
+            "integration_types": body.get("integration_types") or [0],
+        }
+    return command | ({"options": body["options"]} if body.get("options") else {})
+
+
+def overwrite(discord: Discord, bot: Bot, scope: str, bodies: list[Json]) -> list[Json]:
+    """Replace all commands of *scope*."""
+    seen: set[tuple[int, str]] = set()
+    for index, body in enumerate(bodies):
+        key = (body["type"], body["name"])
+        if key in seen:
+            message = "Application command names must be unique"
+            error = wrong_at([index, "name"], "APPLICATION_COMMANDS_DUPLICATE_NAME", message)
+            raise invalid(error.errors)
+        seen.add(key)
+    if sum(body["type"] == CHAT_INPUT for body in bodies) > _MOST:
+        raise refuse(30032)
+    made = [_kept_or_made(discord, bot, scope, body) for body in bodies]
+    bot.commands[scope] = {command["id"]: command for command in made}
+    return made
+
+
+def _kept_or_made(discord: Discord, bot: Bot, scope: str, body: Json) -> Json:
+    """Return the command as it is if nothing changes, so that its version stays."""
+    made = _made(discord, bot, scope, body, None)
+    old = bot.commands.get(scope, {}).get(made["id"])
+    return old if old and old | {"version": ""} == made | {"version": ""} else made
+
+
+def upsert(discord: Discord, bot: Bot, scope: str, body: Json) -> tuple[Json, bool]:
+    """Make a command or replace its namesake; say whether it is new."""
+    listed = bot.commands.setdefault(scope, {})
+    made = _made(discord, bot, scope, body, None)
+    new = made["id"] not in listed
+    same_kind = sum(command["type"] == made["type"] for command in listed.values())
+    if new and made["type"] == CHAT_INPUT and same_kind >= _MOST:
+        raise refuse(30032)
+    listed[made["id"]] = made
+    return made, new
+
+
+def edit(discord: Discord, bot: Bot, scope: str, command: Json, body: Json) -> Json:
+    """Change a command."""
+    try:
+        whole_body = complete(command | body)
+    except InvalidError as error:
+        raise invalid(error.errors) from error
+    made = _made(discord, bot, scope, whole_body, command["id"])
+    bot.commands[scope][command["id"]] = made
+    return made
+
+
+def shown(command: Json, *, full: bool) -> Json:
+    """Show a command, with its other languages or without."""
+    if full:
+        return command
+    kept = {k: v for k, v in command.items() if not k.endswith("_localizations")}
+    for key in ("options", "choices"):
+        if key in kept:
+            kept[key] = [shown(one, full=False) for one in kept[key]]
+    return kept

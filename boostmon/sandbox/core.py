@@ -1,0 +1,61 @@
+"""The one place that holds it all: the world, its sessions, clocks, limits and records."""
+
+import time
+
+from boostmon.sandbox.faults import Faults
+from boostmon.sandbox.interactions import Interactions
+from boostmon.sandbox.journal import Journal
+from boostmon.sandbox.limits import Limits, RateLimiter
+from boostmon.sandbox.model import Message, World
+from boostmon.sandbox.seed import DEFAULT_WORLD, WorldSpec, build
+from boostmon.sandbox.sessions import Sessions
+
+
+class Discord:
+    """A whole Discord in memory."""
+
+    def __init__(self, limits: Limits, spec: WorldSpec | None = None) -> None:
+        self.url = ""
+        self.sessions = Sessions()
+        self.reset(limits, spec)
+
+    def reset(self, limits: Limits, spec: WorldSpec | None = None) -> None:
+        """Begin anew with the world that *spec* describes, or the default one."""
+        self.limits = limits
+        self.limiter = RateLimiter(limits)
+        self.world: World = build(spec or DEFAULT_WORLD)
+        self.interactions = Interactions()
+        self.faults = Faults()
+        self.journal = Journal()
+        self._nonces: dict[tuple[str, str], tuple[float, Message]] = {}
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Return the clock of interactions and nonces: steady, and tests may advance it."""
+        return time.monotonic() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Let interactions and nonces age at once."""
+        self._ahead += seconds
+
+    def remember_nonce(self, message: Message) -> None:
+        """Note that a message had a nonce; those too old to matter are forgotten."""
+        if message.nonce is None:
+            return
+        key = (message.author_id, str(message.nonce))
+        self._nonces.pop(key, None)
+        self._nonces[key] = (self.now(), message)
+        while self._is_old(next(iter(self._nonces.values()))[0]):
+            del self._nonces[next(iter(self._nonces))]
+
+    def said_with(self, author_id: str, nonce: int | str) -> Message | None:
+        """Return what this author said with this nonce in the past few minutes."""
+        said_at, message = self._nonces.get((author_id, str(nonce)), (0.0, None))
+        return None if message is None or self._is_old(said_at) else message
+
+    def _is_old(self, moment: float) -> bool:
+        return self.now() - moment > self.limits.nonce_seconds
+
+    def gateway_url(self) -> str:
+        """Return where the gateway is."""
+        return self.url.replace("http://", "ws://", 1) + "/gateway"

@@ -1,0 +1,125 @@
+"""Rate limits, on machine time: Discord's own headers and refusals."""
+
+import hashlib
+import math
+import time
+from collections import deque
+
+from msgspec import Struct
+
+_MOST_WINDOWS = 5000
+
+
+class Limits(Struct, kw_only=True):
+    """How much is allowed: (requests, seconds). Tests may turn any of them."""
+
+    everything: tuple[int, float] = (50, 1.0)
+    roles: tuple[int, float] = (10, 10.0)
+    messages: tuple[int, float] = (5, 5.0)
+    webhook: tuple[int, float] = (5, 2.0)
+    other: tuple[int, float] = (50, 1.0)
+    heartbeat_ms: int = 41_250
+    resume_buffer: int = 1000
+    nonce_seconds: float = 180.0
+
+
+class Window:
+    """Counts requests: in a fixed window from the first one on, or in the last seconds."""
+
+    def __init__(self, limit: int, seconds: float, *, fixed: bool) -> None:
+        self.limit, self.seconds, self.fixed = limit, seconds, fixed
+        self._taken: deque[float] = deque()
+
+    def take(self, now: float) -> bool:
+        """Count one request, or say that there is no room for it."""
+        self._forget(now)
+        if len(self._taken) >= self.limit:
+            return False
+        self._taken.append(now)
+        return True
+
+    def _forget(self, now: float) -> None:
+        if self.fixed and self._taken and self._taken[0] + self.seconds <= now:
+            self._taken.clear()
+        while self._taken and self._taken[0] + self.seconds <= now:
+            self._taken.popleft()
+
+    @property
+    def remaining(self) -> int:
+        return self.limit - len(self._taken)
+
+    def reset_after(self, now: float) -> float:
+        """Return the seconds until there is room again, rounded up to milliseconds."""
+        first = self._taken[0] if self._taken else now
+        return math.ceil(max(0.0, first + self.seconds - now) * 1000) / 1000
+
+
+class Verdict(Struct):
+    """What the limits say to one request."""
+
+    headers: dict[str, str]
+    retry_after: float | None = None
+    everywhere: bool = False
+
+
+class RateLimiter:
+    """All windows of all bots."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.refused: dict[str, int] = {}
+        self._windows: dict[str, Window] = {}
+
+    def take(self, bot_id: str | None, kind: str, major: str) -> Verdict:
+        """Count one request of *kind* for *major* (the server, channel or webhook, and method)."""
+        now = time.monotonic()
+        if bot_id is not None:
+            whole = self._window("global", bot_id)
+            if not whole.take(now):
+                self._refuse("global")
+                after = whole.reset_after(now)
+                headers = {"X-RateLimit-Global": "true", "X-RateLimit-Scope": "global"}
+                return Verdict(headers | _retry(after), after, everywhere=True)
+        window = self._window(kind, f"{bot_id}:{major}")
+        taken = window.take(now)
+        after = window.reset_after(now)
+        headers = {
+            "X-RateLimit-Limit": str(window.limit),
+            "X-RateLimit-Remaining": str(window.remaining),
+            "X-RateLimit-Reset": f"{time.time() + after:.3f}",
+            "X-RateLimit-Reset-After": f"{after:.3f}",
+            "X-RateLimit-Bucket": _bucket(kind, major),
+        }
+        if taken:
+            return Verdict(headers)
+        self._refuse(kind)
+        return Verdict(headers | {"X-RateLimit-Scope": "user"} | _retry(after), after)
+
+    def _forget_idle(self) -> None:
+        now = time.monotonic()
+        self._windows = {k: w for k, w in self._windows.items() if w.reset_after(now) > 0}
+
+    def _refuse(self, kind: str) -> None:
+        self.refused[kind] = self.refused.get(kind, 0) + 1
+
+    def _window(self, kind: str, major: str) -> Window:
+        name = {"global": "everything", "roles": "roles", "messages": "messages"}.get(kind)
+        limit, seconds = getattr(self.limits, name or ("webhook" if kind == "webhook" else "other"))
+        key = f"{kind}:{major}"
+        window = self._windows.get(key)
+        if window is None or (window.limit, window.seconds) != (limit, seconds):
+            if len(self._windows) > _MOST_WINDOWS:
+                self._forget_idle()
+            window = Window(limit, seconds, fixed=kind == "roles")
+            self._windows[key] = window
+        return window
+
+
+def _retry(after: float) -> dict[str, str]:
+    return {"Retry-After": str(math.ceil(after))}
+
+
+def _bucket(kind: str, major: str) -> str:
+    """Name the bucket as Discord does: by route and method, the same for every server."""
+    method = major.split(" ", 1)[0]
+    return hashlib.sha256(f"{kind} {method}".encode()).hexdigest()[:32]

@@ -1,0 +1,279 @@
+"""How things look in Discord's JSON."""
+
+from typing import Any
+
+from boostmon.sandbox import permissions
+from boostmon.sandbox.model import (
+    ANNOUNCEMENT,
+    CATEGORY,
+    DM,
+    VOICE,
+    Bot,
+    Channel,
+    Guild,
+    Member,
+    Message,
+    Role,
+    User,
+    World,
+)
+
+Json = dict[str, Any]
+
+LOADING, EPHEMERAL = 128, 64
+
+
+def user(it: User) -> Json:
+    """Show an account."""
+    shown: Json = {
+        "id": it.id,
+        "username": it.username,
+        "avatar": None,
+        "discriminator": f"{int(it.id) % 9999 + 1:04}" if it.bot else "0",
+        "public_flags": 0,
+        "flags": 0,
+        "global_name": it.global_name,
+        "primary_guild": None,
+        "banner": None,
+        "accent_color": None,
+        "avatar_decoration_data": None,
+        "collectibles": None,
+    }
+    return shown | {"bot": True} if it.bot else shown
+
+
+def me(it: User) -> Json:
+    """Show a bot to itself."""
+    shown = user(it)
+    return shown | {"mfa_enabled": True, "locale": "en-US", "verified": True, "email": None}
+
+
+def role(it: Role) -> Json:
+    """Show a role."""
+    shown: Json = {
+        "id": it.id,
+        "name": it.name,
+        "permissions": str(it.permissions),
+        "position": it.position,
+        "color": it.color,
+        "colors": {
+            "primary_color": it.color,
+            "secondary_color": it.secondary_color,
+            "tertiary_color": it.tertiary_color,
+        },
+        "hoist": it.hoist,
+        "managed": it.managed,
+        "mentionable": it.mentionable,
+        "icon": None,
+        "unicode_emoji": it.unicode_emoji,
+        "flags": 0,
+    }
+    return shown if it.tags is None else shown | {"tags": it.tags}
+
+
+def partial_member(it: Member) -> Json:
+    """Show a member without the account, as messages and interactions do."""
+    return {
+        "avatar": None,
+        "banner": None,
+        "communication_disabled_until": None,
+        "flags": 0,
+        "joined_at": it.joined_at,
+        "nick": it.nick,
+        "pending": False,
+        "premium_since": None,
+        "roles": list(it.roles),
+    }
+
+
+def member(world: World, it: Member) -> Json:
+    """Show a member."""
+    shown = partial_member(it)
+    return shown | {"user": user(world.users[it.user_id]), "mute": False, "deaf": False}
+
+
+def channel(world: World, it: Channel) -> Json:
+    """Show a channel."""
+    if it.type == DM:
+        recipient = world.users[it.recipient_id or ""]
+        return {
+            "id": it.id,
+            "type": DM,
+            "flags": 0,
+            "last_message_id": it.last_message_id,
+            "recipients": [user(recipient)],
+        }
+    shown: Json = {
+        "id": it.id,
+        "type": it.type,
+        "flags": 0,
+        "guild_id": it.guild_id,
+        "name": it.name,
+        "position": it.position,
+        "parent_id": None,
+        "permission_overwrites": [
+            {"id": o.id, "type": o.type, "allow": str(o.allow), "deny": str(o.deny)}
+            for o in it.overwrites.values()
+        ],
+    }
+    return shown | _of_kind(it)
+
+
+def _of_kind(it: Channel) -> Json:
+    """Show what only some kinds of channel have."""
+    if it.type == CATEGORY:
+        return {}
+    shown: Json = {"last_message_id": it.last_message_id, "nsfw": False, "rate_limit_per_user": 0}
+    if it.type == VOICE:
+        return shown | {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
+    if it.type == ANNOUNCEMENT:
+        del shown["rate_limit_per_user"]
+    return shown | {"topic": it.topic, "last_pin_timestamp": None}
+
+
+_NOTHING: Json = dict.fromkeys(
+    (
+        "icon",
+        "description",
+        "home_header",
+        "splash",
+        "discovery_splash",
+        "banner",
+        "application_id",
+        "afk_channel_id",
+        "system_channel_id",
+        "widget_channel_id",
+        "vanity_url_code",
+        "rules_channel_id",
+        "safety_alerts_channel_id",
+        "public_updates_channel_id",
+        "incidents_data",
+        "max_presences",
+    )
+)
+"""What a server has none of here."""
+
+
+def guild(it: Guild) -> Json:
+    """Show a server as GET /guilds/{id} does."""
+    return _NOTHING | {
+        "id": it.id,
+        "name": it.name,
+        "owner_id": it.owner_id,
+        "features": [],
+        "region": "us-central",
+        "afk_timeout": 300,
+        "system_channel_flags": 0,
+        "widget_enabled": False,
+        "verification_level": 0,
+        "roles": [role(r) for r in it.roles.values()],
+        "default_message_notifications": 0,
+        "mfa_level": 0,
+        "explicit_content_filter": 0,
+        "max_members": 500_000,
+        "max_stage_video_channel_users": 50,
+        "max_video_channel_users": 25,
+        "premium_tier": 0,
+        "premium_subscription_count": 0,
+        "preferred_locale": it.locale,
+        "premium_progress_bar_enabled": False,
+        "nsfw": False,
+        "nsfw_level": 0,
+        "emojis": [],
+        "stickers": [],
+    }
+
+
+def guild_create(world: World, it: Guild, bot: Bot, *, everyone: bool) -> Json:
+    """Show a server as GUILD_CREATE does; *everyone* or only the bot among its members."""
+    here = it.members.values() if everyone else [it.members[bot.id]]
+    return guild(it) | {
+        "joined_at": it.members[bot.id].joined_at,
+        "large": len(it.members) > 250,  # noqa: PLR2004 -- what clients ask for, and Discord's default
+        "unavailable": False,
+        "member_count": len(it.members),
+        "voice_states": [],
+        "members": [member(world, m) for m in here],
+        "channels": [channel(world, c) for c in it.channels.values()],
+        "threads": [],
+        "presences": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+    }
+
+
+def message(world: World, it: Message) -> Json:
+    """Show a message."""
+    shown: Json = {
+        "id": it.id,
+        "type": it.type,
+        "channel_id": it.channel_id,
+        "author": user(world.users[it.author_id]),
+        "content": it.content,
+        "embeds": it.embeds,
+        "components": it.components,
+        "attachments": [],
+        "mentions": [user(world.users[u]) for u in it.mentions],
+        "mention_roles": it.mention_roles,
+        "mention_everyone": it.mention_everyone,
+        "timestamp": it.timestamp,
+        "edited_timestamp": it.edited,
+        "flags": it.flags,
+        "pinned": False,
+        "tts": it.tts,
+    }
+    if it.nonce is not None:
+        shown["nonce"] = it.nonce
+    if it.application_id:
+        shown |= {"application_id": it.application_id, "webhook_id": it.application_id}
+    if it.metadata:
+        shown["interaction_metadata"] = it.metadata
+    if it.reference:
+        shown["message_reference"] = it.reference
+    return shown
+
+
+def application(world: World, it: Bot) -> Json:
+    """Show an application to its bot."""
+    guilds = sum(1 for _ in world.guilds_of(it.id))
+    return {
+        "id": it.id,
+        "name": it.name,
+        "icon": None,
+        "description": "",
+        "type": None,
+        "bot": user(world.users[it.id]),
+        "summary": "",
+        "bot_public": True,
+        "bot_require_code_grant": False,
+        "verify_key": f"{int(it.id):064x}",
+        "flags": flags(it),
+        "flags_new": str(flags(it)),
+        "redirect_uris": [],
+        "interactions_endpoint_url": None,
+        "role_connections_verification_url": None,
+        "owner": user(world.users[it.owner_id]),
+        "approximate_guild_count": guilds,
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+        "explicit_content_filter": 0,
+        "team": None,
+        "eligible_oauth2_scopes": [],
+        "integration_types_config": {"0": {}},
+        "event_webhooks_url": None,
+        "event_webhooks_status": 1,
+        "event_webhooks_types": [],
+        "tags": [],
+    }
+
+
+def flags(it: Bot) -> int:
+    """Return the application flags: which privileged intents a small bot has switched on."""
+    limited = {1 << 8: 1 << 13, 1 << 1: 1 << 15, 1 << 15: 1 << 19}
+    return sum(flag for intent, flag in limited.items() if it.privileged & intent)
+
+
+def permissions_in(guild_: Guild, member_: Member, channel_: Channel) -> str:
+    """Show what a member may do in a channel."""
+    return str(permissions.in_channel(guild_, member_, channel_))

@@ -1,0 +1,298 @@
+"""Building a world from its description, and the default one."""
+
+import base64
+import secrets
+from typing import Any, Literal
+
+from msgspec import Struct, convert, field
+
+from boostmon.sandbox import permissions
+from boostmon.sandbox.errors import ControlError
+from boostmon.sandbox.model import (
+    PRIVILEGED,
+    TEXT,
+    Bot,
+    Channel,
+    Guild,
+    Member,
+    Overwrite,
+    Role,
+    User,
+    World,
+)
+from boostmon.sandbox.snowflakes import Snowflakes, now
+
+Bits = int | str | list[str]
+
+
+class UserSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    id: str | None = None
+    dms_open: bool = True
+
+
+class BotSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    id: str | None = None
+    token: str | None = None
+    owner: str | None = None
+    privileged_intents: list[Literal["presences", "members", "message_content"]] = []
+
+
+class RoleSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A role; those of a server are listed from the lowest up."""
+
+    name: str
+    id: str | None = None
+    permissions: Bits = 0
+    color: int = 0
+    hoist: bool = False
+    mentionable: bool = False
+    managed: bool = False
+    tags: dict[str, Any] | None = None
+    bot: str | None = None
+    """The bot whose own integration role this is: managed, and its bot holds it."""
+
+
+class OverwriteSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    role: str | None = None
+    member: str | None = None
+    allow: Bits = 0
+    deny: Bits = 0
+
+
+class ChannelSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    id: str | None = None
+    type: int = TEXT
+    topic: str | None = None
+    overwrites: list[OverwriteSpec] = []
+
+
+class MemberSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    user: str
+    roles: list[str] = []
+    nick: str | None = None
+
+
+class GuildSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    owner: str
+    id: str | None = None
+    locale: str = "en-US"
+    everyone: Bits = permissions.EVERYDAY
+    roles: list[RoleSpec] = []
+    members: list[MemberSpec] = []
+    channels: list[ChannelSpec] = []
+
+
+class WorldSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What `POST /_sim/reset` takes. Names refer to names; ids are optional."""
+
+    bots: list[BotSpec] = field(default_factory=lambda: [BotSpec(name="BoostMon")])
+    users: list[UserSpec] = []
+    guilds: list[GuildSpec] = []
+
+
+def build(spec: WorldSpec) -> World:
+    """Make the world that *spec* describes."""
+    world = World(Snowflakes())
+    for user in spec.users:
+        add_user(world, user)
+    for guild in spec.guilds:
+        for name in (guild.owner, *(member.user for member in guild.members)):
+            user_named(world, name)
+    for bot in spec.bots:
+        _add_bot(world, bot)
+    for guild in spec.guilds:
+        add_guild(world, guild)
+    return world
+
+
+def add_user(world: World, spec: UserSpec) -> User:
+    """Make an account."""
+    if any(user.key == spec.name for user in world.users.values()):
+        raise ControlError(f"there is a user {spec.name} already")
+    user_id = spec.id or world.snowflake()
+    name = spec.name.lower().replace(" ", "_")
+    user = User(user_id, spec.name, name, spec.name.title(), dms_open=spec.dms_open)
+    world.users[user_id] = user
+    return user
+
+
+def user_named(world: World, name: str) -> User:
+    """Find an account by name or id; one that is only named here is made."""
+    if found := find_user(world, name):
+        return found
+    return add_user(world, UserSpec(name=name))
+
+
+def find_user(world: World, name: str) -> User | None:
+    """Find an account by name or id."""
+    if found := world.users.get(name):
+        return found
+    return next((user for user in world.users.values() if user.key == name), None)
+
+
+def _add_bot(world: World, spec: BotSpec) -> Bot:
+    bot_id = spec.id or world.snowflake()
+    first = next(iter(world.users.values())).key if world.users else "owner"
+    owner = user_named(world, spec.owner or first)
+    world.users[bot_id] = User(bot_id, spec.name, spec.name, bot=True)
+    bot = Bot(bot_id, spec.name, spec.token or new_token(bot_id), owner.id)
+    bot.privileged = sum(PRIVILEGED[name] for name in spec.privileged_intents)
+    world.bots[bot_id] = bot
+    return bot
+
+
+def new_token(bot_id: str) -> str:
+    """Make a token: the id, a moment, a secret, in Discord's shape."""
+    first = base64.urlsafe_b64encode(bot_id.encode()).decode().rstrip("=")
+    return f"{first}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"
+
+
+def add_guild(world: World, spec: GuildSpec) -> Guild:
+    """Make a server with its roles, members and channels, and every bot in it."""
+    owner = user_named(world, spec.owner)
+    guild = Guild(spec.id or world.snowflake(), spec.name, owner.id, now(), spec.locale)
+    world.guilds[guild.id] = guild
+    everyone = permissions.parse(spec.everyone)
+    guild.roles[guild.id] = Role(guild.id, "@everyone", everyone, position=0)
+    guild.members[owner.id] = Member(owner.id, [], guild.joined_at)
+    for bot in world.bots.values():
+        guild.members[bot.id] = Member(bot.id, [], guild.joined_at)
+    for role in spec.roles:
+        add_role(world, guild, role)
+    for bot in world.bots.values():
+        if not any(r.tags == {"bot_id": bot.id} for r in guild.roles.values()):
+            add_role(
+                world, guild, RoleSpec(name=bot.name, bot=bot.name, permissions=["MANAGE_ROLES"])
+            )
+    for member in spec.members:
+        add_member(world, guild, member)
+    for channel in spec.channels:
+        add_channel(world, guild, channel)
+    return guild
+
+
+def add_role(world: World, guild: Guild, spec: RoleSpec) -> Role:
+    """Add a role on top of those there are."""
+    highest = max(role.position for role in guild.roles.values())
+    role = Role(spec.id or world.snowflake(), spec.name, permissions.parse(spec.permissions))
+    role.position, role.color = highest + 1, spec.color
+    role.hoist, role.mentionable = spec.hoist, spec.mentionable
+    role.managed, role.tags = spec.managed or spec.tags is not None, spec.tags
+    if spec.bot is not None:
+        bot = next(bot for bot in world.bots.values() if bot.name == spec.bot)
+        role.managed, role.tags = True, {"bot_id": bot.id}
+        if bot.id in guild.members:
+            guild.members[bot.id].roles.append(role.id)
+    guild.roles[role.id] = role
+    return role
+
+
+def find_role(guild: Guild, name: str) -> Role:
+    """Find a role by name or id, or complain."""
+    if found := guild.roles.get(name):
+        return found
+    for role in guild.roles.values():
+        if role.name == name:
+            return role
+    raise ControlError(f"there is no role {name} in {guild.name}")
+
+
+def add_member(world: World, guild: Guild, spec: MemberSpec) -> Member:
+    """Let somebody into a server (or set what is said of somebody who is there)."""
+    user = user_named(world, spec.user)
+    member = guild.members.get(user.id) or Member(user.id, [], now())
+    member.nick = spec.nick
+    member.roles = [find_role(guild, name).id for name in spec.roles] or member.roles
+    guild.members[user.id] = member
+    return member
+
+
+def add_channel(world: World, guild: Guild, spec: ChannelSpec) -> Channel:
+    """Add a channel below those there are."""
+    channel = Channel(spec.id or world.snowflake(), spec.name, spec.type, guild.id)
+    channel.position, channel.topic = len(guild.channels), spec.topic
+    set_overwrites(world, guild, channel, spec.overwrites)
+    guild.channels[channel.id] = channel
+    return channel
+
+
+def set_overwrites(
+    world: World, guild: Guild, channel: Channel, specs: list[OverwriteSpec]
+) -> None:
+    """Give *channel* exactly these permission overwrites."""
+    channel.overwrites = {}
+    for spec in specs:
+        kind = 0 if spec.role is not None else 1
+        target = (
+            find_role(guild, spec.role).id if spec.role else user_named(world, spec.member or "").id
+        )
+        allow, deny = permissions.parse(spec.allow), permissions.parse(spec.deny)
+        channel.overwrites[target] = Overwrite(target, kind, allow, deny)
+
+
+DEFAULT_WORLD: WorldSpec = convert(
+    {
+        "users": [
+            {"name": "olga"},
+            {"name": "mona"},
+            {"name": "max"},
+            {"name": "vera"},
+            {"name": "carl", "dms_open": False},
+        ],
+        "bots": [{"name": "BoostMon", "owner": "olga"}],
+        "guilds": [
+            {
+                "name": "Sandbox",
+                "owner": "olga",
+                "roles": [
+                    {"name": "Trial"},
+                    {"name": "Supporter"},
+                    {"name": "VIP", "color": 0xF1C40F, "hoist": True},
+                    {"name": "Moderator", "permissions": ["MANAGE_ROLES", "MANAGE_MESSAGES"]},
+                    {"name": "Server Booster", "tags": {"premium_subscriber": None}},
+                    {
+                        "name": "BoostMon",
+                        "bot": "BoostMon",
+                        "permissions": [
+                            "MANAGE_ROLES",
+                            "VIEW_CHANNEL",
+                            "SEND_MESSAGES",
+                            "EMBED_LINKS",
+                            "READ_MESSAGE_HISTORY",
+                        ],
+                    },
+                    {"name": "Admin", "permissions": ["ADMINISTRATOR"]},
+                ],
+                "members": [
+                    {"user": "mona", "roles": ["Moderator"]},
+                    {"user": "max"},
+                    {"user": "vera", "roles": ["Supporter"]},
+                    {"user": "carl"},
+                ],
+                "channels": [
+                    {"name": "general"},
+                    {"name": "announcements", "type": 5},
+                    {"name": "lounge", "type": 2},
+                    {
+                        "name": "staff",
+                        "overwrites": [
+                            {"role": "@everyone", "deny": ["VIEW_CHANNEL"]},
+                            {"role": "Moderator", "allow": ["VIEW_CHANNEL"]},
+                            {
+                                "role": "BoostMon",
+                                "allow": ["VIEW_CHANNEL"],
+                                "deny": ["SEND_MESSAGES"],
+                            },
+                        ],
+                    },
+                ],
+            }
+        ],
+    },
+    WorldSpec,
+)
+"""olga owns the server; mona moderates; max and vera have no rights; carl takes no DMs."""

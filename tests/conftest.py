@@ -1,0 +1,115 @@
+"""Fixtures over one PostgreSQL for the whole run, and a schema for each test."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from boostmon.config import PoolConfig
+from boostmon.database.connection import role_of, session
+from boostmon.database.migrate import migrate
+from boostmon.database.pool import Database, connect
+from tests.databases import Schema, TestServer, chosen, schema
+
+GIVEN = os.environ.get("BOOSTMON_TEST_DATABASE_URL")
+SERVER = pytest.StashKey[TestServer]()
+RUNNING = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the developer's own settings away, and start the server: one for all workers."""
+    for name in list(os.environ):
+        if name.startswith(("BOOSTMON_", "DISCORD_")) or name in ("DATABASE_URL", "PORT"):
+            del os.environ[name]
+    if hasattr(config, "workerinput"):
+        server = msgspec.convert(config.workerinput["server"], TestServer)
+        config.stash[SERVER] = server
+    elif not config.option.collectonly:
+        config.stash[RUNNING] = ExitStack()
+        config.stash[SERVER] = config.stash[RUNNING].enter_context(chosen(GIVEN))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the server is."""
+    node.workerinput["server"] = msgspec.to_builtins(node.config.stash[SERVER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server."""
+    if RUNNING in config.stash:
+        config.stash[RUNNING].close()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which PostgreSQL it is."""
+    return f"database: {config.stash[SERVER].description}" if SERVER in config.stash else None
+
+
+@pytest.fixture(scope="session")
+def server(pytestconfig: pytest.Config) -> TestServer:
+    """Give the server of this run."""
+    return pytestconfig.stash[SERVER]
+
+
+@pytest.fixture
+async def empty_schema(server: TestServer) -> AsyncIterator[Schema]:
+    """Lend a schema with nothing in it."""
+    async with schema(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def migrated(empty_schema: Schema) -> Schema:
+    """Lend a schema with all migrations applied, and with the bot's rights given."""
+    bot_role = role_of(empty_schema.bot_url) if empty_schema.bot_url else None
+    async with session(empty_schema.owner_url) as connection:
+        await migrate(connection, bot_role)
+    return empty_schema
+
+
+@pytest.fixture
+def owner_url(migrated: Schema) -> str:
+    """Say where the owner of the tables connects."""
+    return migrated.owner_url
+
+
+@pytest.fixture
+def bot_url(migrated: Schema) -> str:
+    """Say where the bot connects; as the owner, where the server lets nobody make roles."""
+    return migrated.bot_url or migrated.owner_url
+
+
+@pytest.fixture
+def separate_bot(migrated: Schema) -> str:
+    """Say where the bot connects as a role that owns nothing."""
+    if migrated.bot_url is None:
+        pytest.skip("the role of BOOSTMON_TEST_DATABASE_URL may not create roles")
+    return migrated.bot_url
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Lend a connection as the owner of the tables."""
+    async with session(owner_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def superuser(migrated: Schema) -> AsyncIterator[asyncpg.Connection]:
+    """Lend a connection as the superuser."""
+    if migrated.superuser_url is None:
+        pytest.skip("the role of BOOSTMON_TEST_DATABASE_URL is no superuser")
+    async with session(migrated.superuser_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def database(bot_url: str) -> AsyncIterator[Database]:
+    """Lend a pool as the bot."""
+    async with await connect(bot_url, pool=PoolConfig(boostmon_pool_min=1)) as opened:
+        yield opened

@@ -1,0 +1,265 @@
+"""Chooses the PostgreSQL that the tests run against, and gives each test a schema of its own."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from msgspec import Struct
+
+from boostmon.config import masked
+from boostmon.database.connection import hosts_of
+from boostmon.database.embedded import EmbeddedPostgres
+
+IMAGE = "postgres:18-alpine"
+BOT = "boostmon_test_bot"
+SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+
+
+class TestServer(Struct, frozen=True):
+    """A server for tests, and as whom it can be used."""
+
+    __test__ = False  # pytest takes the name for a test
+
+    description: str
+    owner_url: str
+    bot_url: str | None = None
+    superuser_url: str | None = None
+
+
+class Schema(Struct, frozen=True):
+    """The URLs of one test, each with its schema as search_path."""
+
+    name: str
+    owner_url: str
+    bot_url: str | None
+    superuser_url: str | None
+
+
+@contextmanager
+def chosen(given: str | None) -> Iterator[TestServer]:
+    """Give the server at the URL *given*, else one in a container, else an embedded one."""
+    if given:
+        with asyncio.Runner() as runner:
+            yield runner.run(_given(given))
+        return
+    missing = _why_no_container()
+    if missing:
+        with _embedded(missing) as server:
+            yield server
+    else:
+        with _container() as server:
+            yield server
+
+
+@asynccontextmanager
+async def schema(server: TestServer) -> AsyncIterator[Schema]:
+    """Lend a schema of its own on *server*."""
+    name = f"test_{secrets.token_hex(6)}"
+    owner = await asyncpg.connect(server.owner_url)
+    try:
+        await owner.execute(f"CREATE SCHEMA {name}")
+        yield Schema(
+            name,
+            with_schema(server.owner_url, name),
+            with_schema(server.bot_url, name) if server.bot_url else None,
+            with_schema(server.superuser_url, name) if server.superuser_url else None,
+        )
+    finally:
+        await owner.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+        await owner.close()
+
+
+def with_schema(url: str, name: str) -> str:
+    """Return *url* with the search_path *name*, in a way that libpq understands, too."""
+    parts = urlsplit(url)
+    query = "&".join(filter(None, [parts.query, f"options=-csearch_path%3D{name}"]))
+    return urlunsplit(parts._replace(netloc=parts.netloc or "", query=query))
+
+
+class Gate:
+    """A way on loopback to the server behind a URL, which can be closed or fall silent."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self.port = 0
+        self.visits = 0
+
+    @property
+    def url(self) -> str:
+        """The URL that leads through the gate."""
+        parts = urlsplit(self._url)
+        login = parts.netloc.rpartition("@")[0]
+        query = [p for p in parts.query.split("&") if not p.startswith(("host=", "port="))]
+        place = f"{login}@127.0.0.1:{self.port}"
+        return urlunsplit(parts._replace(netloc=place, query="&".join(query)))
+
+    def freeze(self) -> None:
+        """Let nothing through any more, but hang up on nobody."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let everything through again."""
+        self._flowing.set()
+
+    async def open(self) -> None:
+        """Take visitors, always on the same port."""
+        self._server = await asyncio.start_server(self._visit, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Hang up on everybody, and refuse new visitors."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _visit(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self.visits += 1
+        current = asyncio.current_task()
+        assert current is not None
+        self._tasks.add(current)
+        writers = [writer]
+        try:
+            inner_reader, inner_writer = await _reach(self._url)
+            writers.append(inner_writer)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._carry(reader, inner_writer))
+                both.create_task(self._carry(inner_reader, writer))
+        except* (OSError, asyncio.CancelledError):
+            pass  # either side hung up, or the gate closed
+        finally:
+            for each in writers:
+                each.transport.abort()
+            self._tasks.discard(current)
+
+    async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
+        while part := await reader.read(65536):
+            await self._flowing.wait()
+            writer.write(part)
+            await writer.drain()
+        writer.close()
+
+
+async def _reach(url: str) -> tuple[StreamReader, StreamWriter]:
+    [host] = hosts_of(url)
+    if host.name.startswith("/"):
+        return await asyncio.open_unix_connection(f"{host.name}/.s.PGSQL.{host.port}")
+    return await asyncio.open_connection(host.name, host.port)
+
+
+@contextmanager
+def world_folder() -> Iterator[Path]:
+    """Lend a folder that every account may enter: pytest's own are closed when it runs as root."""
+    folder = Path(tempfile.mkdtemp(prefix="boostmon-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _embedded(why: str) -> Iterator[TestServer]:
+    with world_folder() as folder, asyncio.Runner() as runner:
+        server = EmbeddedPostgres(folder / "database", durable=False)
+        runner.run(server.__aenter__())
+        try:
+            yield TestServer(
+                description=f"embedded ({why}): {server.description}",
+                owner_url=server.owner_url,
+                bot_url=server.url,
+                superuser_url=server.superuser_url,
+            )
+        finally:
+            runner.run(server.__aexit__())
+
+
+async def _given(url: str) -> TestServer:
+    connection = await asyncpg.connect(url)
+    try:
+        row = await connection.fetchrow(
+            "SELECT rolsuper, rolsuper OR rolcreaterole AS may_create_roles"
+            " FROM pg_roles WHERE rolname = current_user"
+        )
+        version = await connection.fetchval("SHOW server_version")
+        bot_url = await _make_bot(connection, url) if row["may_create_roles"] else None
+    finally:
+        await connection.close()
+    return TestServer(
+        description=f"BOOSTMON_TEST_DATABASE_URL {masked(url)}: PostgreSQL {version}",
+        owner_url=url,
+        bot_url=bot_url,
+        superuser_url=url if row["rolsuper"] else None,
+    )
+
+
+async def _make_bot(connection: asyncpg.Connection, url: str) -> str:
+    password = secrets.token_hex(16)
+    exists = await connection.fetchval("SELECT to_regrole($1) IS NOT NULL", BOT)
+    verb = "ALTER" if exists else "CREATE"
+    await connection.execute(f"{verb} ROLE {BOT} LOGIN PASSWORD '{password}'")
+    parts = urlsplit(url)
+    hosts = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{BOT}:{password}@{hosts}"))
+
+
+def _why_no_container() -> str | None:
+    if not os.environ.get("DOCKER_HOST") and not Path("/var/run/docker.sock").exists():
+        return "no container engine"
+    import docker  # noqa: PLC0415 - a second that most runs need not spend
+    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415 - the same
+
+    try:
+        client = docker.from_env(timeout=3)
+    except DockerException as error:
+        return f"no container engine answers, {type(error).__name__}"
+    try:
+        client.ping()
+        try:
+            client.images.get(IMAGE)
+        except ImageNotFound:
+            client.images.pull(IMAGE)
+    except (DockerException, OSError) as error:
+        return f"the container engine cannot get {IMAGE}, {type(error).__name__}"
+    finally:
+        client.close()
+    return None
+
+
+@contextmanager
+def _container() -> Iterator[TestServer]:
+    # Its reaper is an image of its own, which may be out of reach where ours is at hand.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - it reads the line above when it is imported
+
+    container: Any = PostgresContainer(IMAGE, username="boostmon", dbname="boostmon", driver=None)
+    container.with_command(SETTINGS).with_tmpfs_mount("/var/lib/postgresql")
+    with container, asyncio.Runner() as runner:
+        server = runner.run(_given(container.get_connection_url()))
+        yield TestServer(
+            description=f"container: {server.description}",
+            owner_url=server.owner_url,
+            bot_url=server.bot_url,
+            superuser_url=server.superuser_url,
+        )
