@@ -13,6 +13,7 @@ from boostmon.config import PoolConfig
 from boostmon.database.connection import role_of, session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database, connect
+from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, chosen, schema
 
 GIVEN = os.environ.get("BOOSTMON_TEST_DATABASE_URL")
@@ -30,7 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SERVER] = server
     elif not config.option.collectonly:
         config.stash[RUNNING] = ExitStack()
-        config.stash[SERVER] = config.stash[RUNNING].enter_context(chosen(GIVEN))
+        try:
+            config.stash[SERVER] = config.stash[RUNNING].enter_context(chosen(GIVEN))
+        except DatabaseError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,14 +13,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from boostmon.config import masked
-from boostmon.database.connection import hosts_of
+from boostmon.database.connection import hosts_of, session
 from boostmon.database.embedded import EmbeddedPostgres
 
 IMAGE = "postgres:18-alpine"
-BOT = "boostmon_test_bot"
 SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
@@ -48,8 +48,8 @@ class Schema(Struct, frozen=True):
 def chosen(given: str | None) -> Iterator[TestServer]:
     """Give the server at the URL *given*, else one in a container, else an embedded one."""
     if given:
-        with asyncio.Runner() as runner:
-            yield runner.run(_given(given))
+        with _given(given) as server:
+            yield server
         return
     missing = _why_no_container()
     if missing:
@@ -195,33 +195,44 @@ def _embedded(why: str) -> Iterator[TestServer]:
             runner.run(server.__aexit__())
 
 
-async def _given(url: str) -> TestServer:
-    connection = await asyncpg.connect(url)
-    try:
+@contextmanager
+def _given(url: str) -> Iterator[TestServer]:
+    with asyncio.Runner() as runner:
+        server, bot = runner.run(_look_at(url))
+        try:
+            yield server
+        finally:
+            if bot:
+                runner.run(_execute(url, f"DROP OWNED BY {bot}; DROP ROLE {bot}"))
+
+
+async def _look_at(url: str) -> tuple[TestServer, str | None]:
+    bot, bot_url = f"boostmon_test_{secrets.token_hex(6)}", None
+    async with session(url, variable="BOOSTMON_TEST_DATABASE_URL") as connection:
         row = await connection.fetchrow(
-            "SELECT rolsuper, rolsuper OR rolcreaterole AS may_create_roles"
-            " FROM pg_roles WHERE rolname = current_user"
+            "SELECT rolsuper, rolsuper OR rolcreaterole AS may_create_roles,"
+            " current_database() AS database FROM pg_roles WHERE rolname = current_user"
         )
         version = await connection.fetchval("SHOW server_version")
-        bot_url = await _make_bot(connection, url) if row["may_create_roles"] else None
-    finally:
-        await connection.close()
-    return TestServer(
-        description=f"BOOSTMON_TEST_DATABASE_URL {masked(url)}: PostgreSQL {version}",
+        if row["may_create_roles"]:
+            password = secrets.token_hex(16)
+            await connection.execute(f"CREATE ROLE {bot} LOGIN PASSWORD '{password}'")
+            await connection.execute(f'GRANT CONNECT ON DATABASE "{row["database"]}" TO {bot}')
+            parts = urlsplit(url)
+            hosts = parts.netloc.rpartition("@")[2]
+            bot_url = urlunsplit(parts._replace(netloc=f"{bot}:{password}@{hosts}"))
+    server = TestServer(
+        description=f"PostgreSQL {version} at {masked(url)}",
         owner_url=url,
         bot_url=bot_url,
         superuser_url=url if row["rolsuper"] else None,
     )
+    return server, bot if bot_url else None
 
 
-async def _make_bot(connection: asyncpg.Connection, url: str) -> str:
-    password = secrets.token_hex(16)
-    exists = await connection.fetchval("SELECT to_regrole($1) IS NOT NULL", BOT)
-    verb = "ALTER" if exists else "CREATE"
-    await connection.execute(f"{verb} ROLE {BOT} LOGIN PASSWORD '{password}'")
-    parts = urlsplit(url)
-    hosts = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{BOT}:{password}@{hosts}"))
+async def _execute(url: str, statement: str) -> None:
+    async with session(url) as connection:
+        await connection.execute(statement)
 
 
 def _why_no_container() -> str | None:
@@ -255,11 +266,5 @@ def _container() -> Iterator[TestServer]:
 
     container: Any = PostgresContainer(IMAGE, username="boostmon", dbname="boostmon", driver=None)
     container.with_command(SETTINGS).with_tmpfs_mount("/var/lib/postgresql")
-    with container, asyncio.Runner() as runner:
-        server = runner.run(_given(container.get_connection_url()))
-        yield TestServer(
-            description=f"container: {server.description}",
-            owner_url=server.owner_url,
-            bot_url=server.bot_url,
-            superuser_url=server.superuser_url,
-        )
+    with container, _given(container.get_connection_url()) as server:
+        yield msgspec.structs.replace(server, description=f"container, {server.description}")

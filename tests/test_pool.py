@@ -73,6 +73,39 @@ async def test_no_write_is_lost_or_doubled_while_connections_are_cut(
     assert await owner.fetchval("SELECT count(*) FROM written") == 300
 
 
+async def test_a_server_that_takes_no_writes_any_more_is_left(owner_url: str) -> None:
+    demoted = iter(["on", "off"])
+
+    async def write(connection: asyncpg.Connection) -> None:
+        await connection.execute(f"SET default_transaction_read_only = {next(demoted)}")
+        await connection.execute("CREATE TABLE written (id int)")
+
+    async with await connect(owner_url, pool=ONE) as database:
+        await database.run(write, deadline=10)
+
+        setting = await database.run(lambda c: c.fetchval("SHOW default_transaction_read_only"))
+    assert setting == "off"
+
+
+async def test_what_an_interrupted_transaction_did_is_taken_back(owner_url: str) -> None:
+    async with await connect(owner_url, pool=ONE) as database:
+        begun = asyncio.Event()
+
+        async def write_and_hang(connection: asyncpg.Connection) -> None:
+            async with connection.transaction():
+                await connection.execute("CREATE TABLE written (id int)")
+                begun.set()
+                await connection.execute("SELECT pg_sleep(60)")
+
+        work = asyncio.create_task(database.run(write_and_hang))
+        await begun.wait()
+        work.cancel()
+        await asyncio.wait([work])
+
+        assert work.cancelled()
+        assert await database.run(lambda c: c.fetchval("SELECT to_regclass('written')")) is None
+
+
 @pytest.mark.parametrize(
     ("statement", "arguments", "error"),
     [
@@ -363,7 +396,7 @@ async def test_a_listener_notices_a_server_that_fell_silent(
     ("url", "expected"),
     [
         ("postgresql://u:p@h1:1,h2:2/db", [Host("h1", 1), Host("h2", 2)]),
-        ("postgresql://h1,[::1]:7/db", [Host("h1", 5432), Host("::1", 7)]),
+        ("postgresql://[::1]:7,h2/db", [Host("::1", 7), Host("h2", 5432)]),
         ("postgresql:///db?host=/run/a,/run/b&port=1,2", [Host("/run/a", 1), Host("/run/b", 2)]),
         ("postgresql://%2Frun%2Fa/db", [Host("/run/a", 5432)]),
         ("postgresql:///db", []),

@@ -54,7 +54,7 @@ class Connector:
         self._url = url
         self._variable = variable
         self._options = options
-        self._hosts = hosts_of(url)
+        self._hosts = hosts_of(url, variable=variable)
         if len(self._hosts) > 1 and "target_session_attrs" not in parse_qs(urlsplit(url).query):
             self._options["target_session_attrs"] = "read-write"
 
@@ -159,7 +159,7 @@ async def session(
         await _close(connection)
 
 
-def hosts_of(url: str) -> list[Host]:
+def hosts_of(url: str, *, variable: str = "DATABASE_URL") -> list[Host]:
     """List the servers of *url*, in order; none when it leaves that to the defaults."""
     try:
         parts = urlsplit(url)
@@ -171,7 +171,7 @@ def hosts_of(url: str) -> list[Host]:
             ports = ports[:1] * len(names)
         return [_host(name, port) for name, port in zip(names, ports, strict=True)]
     except ValueError as error:
-        raise malformed("DATABASE_URL") from error
+        raise malformed(variable) from error
 
 
 def role_of(url: str) -> str | None:

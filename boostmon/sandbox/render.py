@@ -244,7 +244,6 @@ def application(world: World, it: Bot) -> Json:
         "description": "",
         "type": None,
         "bot": user(world.users[it.id]),
-        "summary": "",
         "bot_public": True,
         "bot_require_code_grant": False,
         "verify_key": f"{int(it.id):064x}",

@@ -81,8 +81,6 @@ def _metadata(discord: Discord, it: Interaction) -> Json:
         "user": render.user(discord.world.users[it.user_id]),
         "authorizing_integration_owners": it.payload["authorizing_integration_owners"],
     }
-    if it.type == COMMAND:
-        told["name"] = it.payload["data"]["name"]
     if it.source_id:
         told["interacted_message_id"] = it.source_id
     return told

@@ -1,0 +1,344 @@
+"""Every answer of the sandbox against Discord's official description, with closed objects."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema_rs
+import pytest
+
+from boostmon.sandbox.routes import ROUTES
+from tests.sandbox_client import Answer, Client, Used, sandbox
+
+DESCRIPTION = Path(__file__).parents[2] / "shared/facts/discord-openapi.json"
+DOCUMENT = "urn:discord"
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+        for value in schema.values():
+            yield from _objects(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _objects(value)
+
+
+def _relax(schemas: dict[str, Any]) -> None:
+    """Mend what the description is known to have wrong."""
+    # An integer in the description, a string of digits on the wire.
+    command = schemas["ApplicationCommandResponse"]["properties"]
+    command["default_member_permissions"] = {"type": ["string", "null"]}
+    # Codes of nested errors are words; and which of its two shapes one has is ambiguous to oneOf.
+    words = {"type": "object", "properties": {"code": {"type": "string"}, "message": {}}}
+    schemas["InnerErrors"]["properties"]["_errors"]["items"] = words
+    schemas["ErrorDetails"] = {"type": "object"}
+    # The documentation (which goes before the description) has no code in a 429.
+    schemas["RatelimitedResponse"] = {
+        "type": "object",
+        "properties": {"message": {}, "retry_after": {}, "global": {}, "code": {}},
+        "required": ["message", "retry_after", "global"],
+    }
+
+
+def _close(document: dict[str, Any]) -> None:
+    """Merge what is composed by allOf, then forbid every key that is not described."""
+    schemas = document["components"]["schemas"]
+
+    def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+        name = schema.get("$ref", "").rpartition("/")[2]
+        return resolve(schemas[name]) if name else schema
+
+    for schema in list(_objects(document)):
+        parts = [resolve(part) for part in schema.get("allOf", ())]
+        if parts and all("properties" in part for part in parts):
+            del schema["allOf"]
+            schema["properties"] = {k: v for part in parts for k, v in part["properties"].items()}
+            schema["required"] = [key for part in parts for key in part.get("required", ())]
+    for schema in _objects(document):
+        if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+            schema.setdefault("additionalProperties", False)
+
+
+@pytest.fixture(scope="module")
+def described() -> Any:
+    """Give the official description, or skip where it is not."""
+    if not DESCRIPTION.exists():
+        pytest.skip(f"Discord's official description is not at {DESCRIPTION}")
+    document = json.loads(DESCRIPTION.read_text())
+    _relax(document["components"]["schemas"])
+    _close(document)
+    return document
+
+
+class Checker:
+    """Validates answers against the closed description."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._registry = jsonschema_rs.Registry([(DOCUMENT, document)])
+        self._known: dict[str, Any] = {}
+
+    def complaints(self, method: str, template: str, answer: Answer) -> list[str]:
+        """Return what is wrong with *answer*."""
+        operation = self._document["paths"][template][method.lower()]
+        responses = operation["responses"]
+        status = str(answer.status)
+        key = status if status in responses else f"{status[0]}XX"
+        if key not in responses:
+            return [f"status {status} is not described"]
+        pointer = f"/paths/{_escaped(template)}/{method.lower()}/responses/{key}"
+        if "$ref" in responses[key]:
+            pointer = responses[key]["$ref"].removeprefix("#")
+        content = self._at(pointer).get("content")
+        if content is None:
+            return [] if answer.body is None else ["there should be no body"]
+        validator = self._validator(f"{pointer}/content/application~1json/schema")
+        return [f"{e.instance_path}: {e.message[:200]}" for e in validator.iter_errors(answer.body)]
+
+    def _at(self, pointer: str) -> Any:
+        found = self._document
+        for step in unquote(pointer).split("/")[1:]:
+            found = found[step.replace("~1", "/").replace("~0", "~")]
+        return found
+
+    def _validator(self, pointer: str) -> Any:
+        if pointer not in self._known:
+            self._known[pointer] = jsonschema_rs.Draft202012Validator(
+                {"$ref": f"{DOCUMENT}#{pointer}"},
+                registry=self._registry,
+                validate_formats=True,
+                formats={
+                    "snowflake": lambda value: value.isdigit(),
+                    "nonce": lambda value: not isinstance(value, str) or len(value) <= 25,
+                },
+            )
+        return self._known[pointer]
+
+
+def _escaped(template: str) -> str:
+    return template.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
+
+
+def _described_as(path: str, templates: list[str]) -> str:
+    """Return the template of a concrete path; the one with the fewest parameters fits best."""
+    for template in sorted(templates, key=lambda one: one.count("{")):
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        if re.fullmatch(pattern, path.partition("?")[0]):
+            return template
+    raise AssertionError(path)
+
+
+EMBED = {
+    "title": "Title",
+    "description": "Text",
+    "url": "https://example.org",
+    "color": 5,
+    "timestamp": "2026-01-02T03:04:05+00:00",
+    "author": {"name": "BoostMon"},
+    "footer": {"text": "Foot"},
+    "fields": [{"name": "A", "value": "B", "inline": True}],
+}
+BUTTONS = [
+    {"type": 2, "style": 1, "label": "Yes", "custom_id": "yes"},
+    {"type": 2, "style": 5, "label": "Docs", "url": "https://example.org"},
+]
+MENU = {
+    "type": 3,
+    "custom_id": "menu",
+    "placeholder": "Choose",
+    "options": [{"label": "A", "value": "a", "description": "The first"}],
+}
+COMPONENTS = [{"type": 1, "components": BUTTONS}, {"type": 1, "components": [MENU]}]
+OPTIONS = [
+    {"type": 6, "name": "user", "description": "U", "required": True},
+    {"type": 3, "name": "text", "description": "T", "autocomplete": True, "max_length": 9},
+    {"type": 4, "name": "n", "description": "N", "choices": [{"name": "One", "value": 1}]},
+    {"type": 7, "name": "to", "description": "C", "channel_types": [0, 5]},
+]
+COMMAND = {
+    "name": "all",
+    "description": "All",
+    "options": OPTIONS,
+    "default_member_permissions": "268435456",
+    "name_localizations": {"de": "alles"},
+    "contexts": [0],
+    "integration_types": [0],
+}
+
+
+async def _read_everything(client: Client) -> None:
+    for path in (
+        "/gateway",
+        "/gateway/bot",
+        "/users/@me",
+        f"/users/{client.user('max')}",
+        "/users/@me/guilds",
+        "/oauth2/applications/@me",
+        "/applications/@me",
+        client.guild,
+        client.guild + "?with_counts=true",
+        client.guild + "/roles",
+        f"{client.guild}/roles/{client.role('VIP')}",
+        client.guild + "/channels",
+        *(client.channel(name) for name in ("general", "announcements", "lounge", "staff")),
+        client.guild + "/members?limit=10",
+        client.guild + "/members/search?query=m",
+        f"{client.guild}/members/{client.user('vera')}",
+        client.guild + "/audit-logs",
+    ):
+        assert (await client.api("GET", path)).status == 200, path
+
+
+async def _change_roles(client: Client) -> None:
+    held, reason = client.held("max", "VIP"), {"X_Audit_Log_Reason": "why"}
+    await client.api("PUT", held, **reason)
+    await client.api("DELETE", held, **reason)
+    member = f"{client.guild}/members/{client.user('max')}"
+    await client.api("PATCH", member, {"roles": [client.role("VIP")]})
+    made = await client.api("POST", client.guild + "/roles", {"name": "New"}, **reason)
+    role = f"{client.guild}/roles/{made.body['id']}"
+    await client.api("PATCH", role, {"colors": {"primary_color": 5}})
+    await client.api("PATCH", client.guild + "/roles", [{"id": made.body["id"], "position": 2}])
+    await client.api("DELETE", role)
+
+
+async def _talk(client: Client) -> None:
+    dm = await client.api("POST", "/users/@me/channels", {"recipient_id": client.user("max")})
+    await client.api("GET", f"/channels/{dm.body['id']}")
+    path = client.channel() + "/messages"
+    content = f"<@{client.user('max')}> <@&{client.role('VIP')}>"
+    body = {"content": content, "embeds": [EMBED], "components": COMPONENTS, "nonce": "n"}
+    said = await client.api("POST", path, body)
+    assert said.status == 200, said.body
+    one = f"{path}/{said.body['id']}"
+    await client.api(
+        "POST", path, {"content": "re", "message_reference": {"message_id": said.body["id"]}}
+    )
+    await client.api("GET", path)
+    await client.api("GET", one)
+    await client.api("PATCH", one, {"content": "new"})
+    await client.api("DELETE", one)
+
+
+async def _register(client: Client) -> None:
+    for base in (client.app + "/commands", f"{client.app}{client.guild}/commands"):
+        made = await client.api("POST", base, COMMAND)
+        await client.api("GET", base)
+        await client.api("GET", base + "?with_localizations=1")
+        await client.api("PUT", base, [COMMAND, {"name": "ping", "description": "Ping"}])
+        one = f"{base}/{made.body['id']}"
+        await client.api("GET", one)
+        await client.api("PATCH", one, {"description": "Some"})
+    rules = {"action": "commands", "command": "ping", "allow": ["max"], "deny": ["VIP"]}
+    await client.sim("guild", rules)
+    await client.api("GET", f"{client.app}{client.guild}/commands/permissions")
+
+
+async def _interact(client: Client) -> None:
+    for kind, data in ((4, {"content": "x", "components": COMPONENTS}), (5, {"flags": 64})):
+        used = await client.use("max")
+        await used.answer(kind, data, "?with_response=true")
+        await used.hooked("GET", used.original)
+        await used.hooked("PATCH", used.original, {"embeds": [EMBED]})
+        await used.hooked("PATCH", used.original, {"content": "x", "components": COMPONENTS})
+        more = await used.hooked("POST", used.hook, {"content": "more"})
+        path = f"{used.hook}/messages/{more.body['id']}"
+        await used.hooked("GET", path)
+        await used.hooked("PATCH", path, {"content": "less"})
+        await used.hooked("DELETE", path)
+        await _click(client, (await used.record())["message"]["id"])
+        await used.hooked("DELETE", used.original)
+    await (await client.use("max")).answer(5)
+
+
+async def _click(client: Client, message_id: str) -> None:
+    body = {"type": 3, "user_id": client.user("max"), "message_id": message_id, "custom_id": "yes"}
+    for kind, data in (
+        (6, None),
+        (7, {"content": "clicked", "components": COMPONENTS}),
+        (4, {"content": "x"}),
+    ):
+        made = await client.sim("interaction", body)
+        used = Used(client, made["id"], made["token"])
+        await used.answer(kind, data, "?with_response=true")
+        await used.hooked("GET", used.original)
+
+
+async def _be_refused(client: Client) -> None:
+    await client.api("GET", "/users/@me", token="no")  # noqa: S106 -- it opens nothing
+    await client.api("GET", "/users/1")
+    await client.api("PUT", client.held("max", "Admin"))
+    await client.api("POST", client.channel() + "/messages", {"content": "x" * 2001})
+    await client.api("PUT", client.app + "/commands", [{"name": "Bad"}])
+    await client.sim("limits", {"other": [0, 1.0]})
+    await client.api("GET", client.guild)
+    await client.sim("limits", {"other": [1000, 1.0]})
+
+
+async def _take_leave(client: Client) -> None:
+    base = client.app + "/commands"
+    for command in (await client.api("GET", base)).body:
+        await client.api("DELETE", f"{base}/{command['id']}")
+    base = f"{client.app}{client.guild}/commands"
+    for command in (await client.api("GET", base)).body:
+        await client.api("DELETE", f"{base}/{command['id']}")
+    await client.api("DELETE", f"/users/@me{client.guild}")
+
+
+async def _everything(client: Client) -> None:
+    """Use every route that there is."""
+    wide = [10_000, 1.0]
+    await client.sim("limits", dict.fromkeys(("everything", "roles", "messages", "webhook"), wide))
+    await client.sim("limits", {"other": wide})
+    await client.sim("bot", {"privileged_intents": ["members"]})
+    bits = ["MANAGE_ROLES", "VIEW_AUDIT_LOG", "MANAGE_NICKNAMES"]
+    await client.sim("role", {"role": "BoostMon", "action": "edit", "permissions": bits})
+    await _change_roles(client)
+    await _read_everything(client)
+    await _talk(client)
+    await _register(client)
+    await _interact(client)
+    await _be_refused(client)
+    await _take_leave(client)
+
+
+async def test_every_answer_is_as_discord_describes_it(described: Any) -> None:
+    checker = Checker(described)
+    templates = list(described["paths"])
+    async with sandbox() as client:
+        await _everything(client)
+        complaints = {
+            f"{method} {template} {answer.status}: {complaint}"
+            for method, path, answer in client.seen
+            for template in [_described_as(path, templates)]
+            for complaint in checker.complaints(method, template, answer)
+        }
+    assert complaints == set()
+
+
+async def test_every_route_is_among_those_that_are_checked(described: Any) -> None:
+    async with sandbox() as client:
+        await _everything(client)
+        entries = client.sandbox.state()["requests"]
+    fine = {(e["method"], e["route"]) for e in entries if e["status"] < 400}
+    assert fine == {(route.method, route.template) for route in ROUTES}
+    for route in ROUTES:
+        assert route.method.lower() in described["paths"][route.template]
+
+
+async def test_a_wrong_answer_is_noticed(described: Any) -> None:
+    checker = Checker(described)
+    async with sandbox() as client:
+        answer = await client.api("GET", "/users/@me")
+    assert checker.complaints("GET", "/users/@me", answer) == []
+    for broken in (
+        answer.body | {"invented": 1},
+        {key: value for key, value in answer.body.items() if key != "username"},
+        answer.body | {"id": 5},
+    ):
+        wrong = Answer(200, broken, answer.headers)
+        assert checker.complaints("GET", "/users/@me", wrong) != []

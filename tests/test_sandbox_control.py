@@ -1,0 +1,126 @@
+"""The sandbox's control interface: the state, resets, and who may use it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.sandbox_client import Client, sandbox
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """Give a sandbox with the default world."""
+    async with sandbox() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+    ],
+)
+async def test_pages_from_elsewhere_cannot_use_it(client: Client, headers: dict[str, str]) -> None:
+    assert (await client.try_sim("state", method="GET", **headers)).status == 403
+
+
+async def test_this_machine_may_use_it_by_any_of_its_names(client: Client) -> None:
+    for host in ("localhost:1", "127.0.0.1", "[::1]:80"):
+        assert (await client.try_sim("state", method="GET", Host=host)).status == 200
+
+
+async def test_the_default_world_has_what_the_docs_say(client: Client) -> None:
+    state = await client.sim("state", method="GET")
+    (guild,) = state["guilds"]
+    order = sorted(guild["roles"], key=lambda role: role["position"])
+    assert [role["name"] for role in order] == [
+        "@everyone",
+        "Trial",
+        "Supporter",
+        "VIP",
+        "Moderator",
+        "Server Booster",
+        "BoostMon",
+        "Admin",
+    ]
+    by_name = {role["name"]: role for role in order}
+    assert by_name["BoostMon"]["tags"] == {"bot_id": client.ids["bot"]}
+    assert by_name["Server Booster"]["tags"] == {"premium_subscriber": None}
+    assert [(c["name"], c["type"]) for c in guild["channels"]] == [
+        ("general", 0),
+        ("announcements", 5),
+        ("lounge", 2),
+        ("staff", 0),
+    ]
+    assert guild["owner_id"] == client.user("olga")
+    closed = [user["name"] for user in state["users"] if not user["dms_open"]]
+    assert closed == ["carl"]
+
+
+async def test_a_reset_makes_the_world_that_is_posted(client: Client) -> None:
+    world = {
+        "bots": [{"name": "Bot", "token": "MQ.a.b", "id": "77"}],
+        "users": [{"name": "ann", "id": "42", "dms_open": False}],
+        "guilds": [
+            {
+                "name": f"G{n}",
+                "owner": "ann",
+                "roles": [{"name": "R", "permissions": ["MANAGE_ROLES"]}],
+                "members": [{"user": "ben", "roles": ["R"]}],
+                "channels": [{"name": "c", "overwrites": [{"member": "ben", "deny": "1024"}]}],
+            }
+            for n in range(3)
+        ],
+    }
+    state = await client.sim("reset", world)
+    assert [guild["name"] for guild in state["guilds"]] == ["G0", "G1", "G2"]
+    assert (state["ids"]["users"]["ann"], state["ids"]["bot"]) == ("42", "77")
+    members = {m["name"]: m["role_names"] for m in state["guilds"][2]["members"]}
+    assert members == {"ann": [], "Bot": ["Bot"], "ben": ["R"]}
+    assert (await client.api("GET", "/users/@me", token="MQ.a.b")).status == 200  # noqa: S106 -- it opens nothing but this sandbox
+    back = await client.sim("reset")
+    assert back["ids"]["users"].keys() >= {"olga", "max"}
+    assert back["requests"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("reset", {"guild": []}),
+        ("reset", {"guilds": [{"name": "G", "owner": "o", "everyone": ["FLY"]}]}),
+        ("role", {"role": "Nothing", "action": "delete"}),
+        ("member", {"user": "max", "action": "dance"}),
+        ("fault", {"path": "/x"}),
+        ("nonsense", {}),
+        ("limits", {"roles": "many"}),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_with_a_sentence(
+    client: Client, path: str, body: object
+) -> None:
+    answer = await client.try_sim(path, body)
+    assert answer.status in (400, 404)
+    assert answer.body["message"]
+
+
+async def test_requests_are_kept_with_what_was_asked_and_answered(client: Client) -> None:
+    await client.api("PUT", client.held("max", "VIP"), X_Audit_Log_Reason="why")
+    await client.api("POST", client.channel() + "/messages", {"content": "x"})
+    first, second = client.sandbox.state()["requests"]
+    assert (first["method"], first["status"], first["reason"]) == ("PUT", 204, "why")
+    assert first["route"] == "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
+    assert (second["body"], second["status"]) == ({"content": "x"}, 200)
+    later = await client.sim(f"requests?after={first['n']}", method="GET")
+    assert [entry["n"] for entry in later] == [second["n"]]
+
+
+async def test_a_server_is_made_while_the_bot_runs(client: Client) -> None:
+    async with client.gateway() as socket:
+        await socket.event("GUILD_CREATE")
+        await client.sim("guild", {"action": "create", "spec": {"name": "New", "owner": "olga"}})
+        assert (await socket.event("GUILD_CREATE"))["d"]["name"] == "New"
+    await client.sim("member", {"guild": "New", "user": "max", "action": "join"})
+    members = client.sandbox.state()["guilds"][1]["members"]
+    assert [member["name"] for member in members] == ["olga", "BoostMon", "max"]

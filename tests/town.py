@@ -1,0 +1,158 @@
+"""The real bot in a server of the sandbox, and people who use its commands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from boostmon.bot import app
+from boostmon.bot.app import Surroundings
+from boostmon.config import DiscordConfig, SweepConfig
+from boostmon.database.clock import DatabaseClock
+from boostmon.database.pool import Database
+from boostmon.sandbox import Sandbox
+from tests.sandbox_client import Client
+
+Json = dict[str, Any]
+TYPES = {"user": 6, "role": 8, "channel": 7, "duration": 3}
+
+
+class Town:
+    """What people do in a server, and what they see."""
+
+    def __init__(self, client: Client, surroundings: Surroundings) -> None:
+        self.client, self.database = client, surroundings.database
+        self._surroundings = surroundings
+
+    async def start(self) -> None:
+        """Start the bot, and wait until it answers."""
+        self._stop = asyncio.Event()
+        self._running = asyncio.create_task(app.run(self._surroundings, self._stop))
+        for _ in range(500):
+            if self._running.done():
+                self._running.result()
+            answer = await self.client.try_sim("interaction", self._body("olga", "timeleft", {}))
+            if answer.status == 200 and await self._answers(answer.body):
+                return
+            await asyncio.sleep(0.02)
+        raise TimeoutError
+
+    async def stop(self) -> None:
+        """Stop the bot."""
+        self._stop.set()
+        await self._running
+
+    @property
+    def guild(self) -> Json:
+        """The server as it is now."""
+        guild: Json = self.client.sandbox.state()["guilds"][0]
+        return guild
+
+    def roles_of(self, user: str) -> list[str]:
+        """Name the roles of a member."""
+        user_id = self.client.user(user)
+        for member in self.guild["members"]:
+            if member["user_id"] == user_id:
+                return list(member["role_names"])
+        raise LookupError(user)
+
+    def id_of(self, kind: str, name: str) -> str:
+        """Return the id of a user, role or channel."""
+        ids = self.client.sandbox.state()["ids"]
+        return str(ids[f"{kind}s"].get(name, name))
+
+    async def events(self) -> list[str]:
+        """Name every event of the log, oldest first."""
+        ask = "SELECT type FROM event_log ORDER BY position"
+        rows = await self.database.run(lambda connection: connection.fetch(ask))
+        return [row["type"] for row in rows]
+
+    async def send(self, who: str, name: str, *, deliveries: int = 1, **options: str) -> str:
+        """Let *who* give a command; return the interaction's id."""
+        body = self._body(who, name, options) | {"deliveries": deliveries}
+        made = await self.client.sim("interaction", body)
+        return str(made["id"])
+
+    async def say(self, who: str, name: str, **options: str) -> Json:
+        """Let *who* give a command, and wait for the reply or the refusal."""
+        return await self.reply(await self.send(who, name, **options))
+
+    async def type(self, who: str, name: str, **options: str) -> dict[str, str]:
+        """Let *who* type into the option `duration`; return the choices shown."""
+        body = self._body(who, name, options) | {"type": 4}
+        for option in body["options"]:
+            option["focused"] = option["name"] == "duration"
+        made = await self.client.sim("interaction", body)
+        record = await self.wait(made["id"], "answered")
+        return {choice["name"]: choice["value"] for choice in record["choices"]}
+
+    async def choose(self, who: str, message: Json, role: str) -> str:
+        """Let *who* pick *role* in the menu under *message*; return the interaction's id."""
+        (row,) = message["components"]
+        body = {
+            "type": 3,
+            "user_id": self.client.user(who),
+            "message_id": message["id"],
+            "custom_id": row["components"][0]["custom_id"],
+            "values": [self.id_of("role", role)],
+        }
+        made = await self.client.sim("interaction", body)
+        return str(made["id"])
+
+    async def wait(self, interaction_id: str, wanted: str, *, seconds: float = 10) -> Json:
+        """Return what came of an interaction, once it is as *wanted* or the time is over."""
+        path = f"interaction/{interaction_id}?wait={wanted}&timeout={seconds}"
+        answer = await self.client.try_sim(path, method="GET")
+        return dict(answer.body)
+
+    async def reply(self, interaction_id: str) -> Json:
+        """Return what came of an interaction once its last word is said."""
+        for _ in range(500):
+            record: Json = await self.client.sim(f"interaction/{interaction_id}", method="GET")
+            shown = record["message"] and not record["loading"]
+            if record["followups"] or (shown and not record["deleted"]):
+                return record
+            await asyncio.sleep(0.02)
+        raise TimeoutError(record)
+
+    async def _answers(self, made: Json) -> bool:
+        record = await self.wait(made["id"], "settled", seconds=0.5)
+        return bool(record["message"] and record["message"]["embeds"])
+
+    def _body(self, who: str, name: str, options: dict[str, str]) -> Json:
+        return {
+            "type": 2,
+            "guild_id": self.client.ids["guild"],
+            "user_id": self.client.user(who),
+            "name": name,
+            "options": [
+                {"name": key, "type": TYPES[key], "value": self.id_of(key, value)}
+                if key != "duration"
+                else {"name": key, "type": TYPES[key], "value": value}
+                for key, value in options.items()
+            ],
+        }
+
+
+@asynccontextmanager
+async def town(database: Database, owner_url: str) -> AsyncIterator[Town]:
+    """Lend a town in which the bot is at work."""
+    clock = DatabaseClock()
+    await clock.measure(database)
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+        surroundings = Surroundings(
+            database=database,
+            owner_url=owner_url,
+            clock=clock,
+            discord=DiscordConfig(discord_token=sandbox.token, boostmon_discord_api=sandbox.api),
+            sweep=SweepConfig(),
+        )
+        made = Town(Client(sandbox, http), surroundings)
+        await made.start()
+        try:
+            yield made
+        finally:
+            await made.stop()
+        assert sandbox.state()["unknown"] == []
