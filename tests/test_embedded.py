@@ -1,5 +1,4 @@
 """Our own PostgreSQL: with real processes, real kills, and folders that make trouble."""
-# ruff: noqa: ASYNC240 - nothing else runs beside a test that looks at a file
 
 import asyncio
 import os
@@ -224,8 +223,9 @@ async def test_an_owner_killed_while_it_made_the_database_leaves_no_trouble(
         owner.kill()
         owner.wait(30)
 
-    async with EmbeddedPostgres(data_dir, durable=False) as server:
-        assert server.is_owner
+    for _ in range(2):
+        async with EmbeddedPostgres(data_dir, durable=False) as server:
+            assert server.is_owner
     assert not list(data_dir.glob("new-*"))
 
 

@@ -211,7 +211,7 @@ async def test_closing_waits_for_nobody_for_long(
 ) -> None:
     monkeypatch.setattr(pools, "FAREWELL", 0.05)
     database = await connect(bot_url, pool=ONE)
-    work = asyncio.create_task(database.run(lambda c: c.fetchval("SELECT pg_sleep(60)")))
+    work = asyncio.create_task(database.run(lambda c: c.fetchval("SELECT pg_sleep(1)")))
     await asyncio.sleep(0.05)
 
     await asyncio.wait_for(database.close(), 5)

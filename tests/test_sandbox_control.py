@@ -85,6 +85,23 @@ async def test_a_reset_makes_the_world_that_is_posted(client: Client) -> None:
     assert back["requests"] == []
 
 
+async def test_a_bot_outlives_a_reset_with_its_token_and_limits_do_not(client: Client) -> None:
+    await client.sim("limits", {"roles": [1, 1.0]})
+    await client.sim("member", {"user": "max", "action": "give", "role": "VIP"})
+    before = client.sandbox.state()
+    async with client.gateway() as socket:
+        await socket.event("GUILD_CREATE")
+        after = await client.sim("reset")
+        assert await socket.receive() == 4000
+    assert (after["ids"]["token"], after["ids"]["bot"]) == (client.ids["token"], client.ids["bot"])
+    assert after["ids"]["guild"] != before["ids"]["guild"]
+    assert [m["role_names"] for m in after["guilds"][0]["members"] if m["name"] == "max"] == [[]]
+    assert [m["role_names"] for m in before["guilds"][0]["members"] if m["name"] == "max"] == [
+        ["VIP"]
+    ]
+    assert client.sandbox.discord.limits.roles == (10, 10.0)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -10,6 +10,7 @@ import pytest
 from disnake.ext import commands
 from disnake.http import Route
 from disnake.interactions import ApplicationCommandInteraction, MessageInteraction
+from disnake.ui.select import StringSelect
 
 from boostmon.sandbox import Limits
 from tests.sandbox_client import Client, sandbox
@@ -35,14 +36,14 @@ class Bot(commands.InteractionBot):
         """Keep an event that disnake could not read."""
         self.failures.append((event, error))
 
-    async def on_error(self, event: str, *_: Any, **__: Any) -> None:
+    async def on_error(self, event_method: str, *_: Any, **__: Any) -> None:
         """Keep an event of which a listener failed."""
-        self.failures.append(event)
+        self.failures.append(event_method)
 
-    def dispatch(self, event_name: str, *args: Any, **kwargs: Any) -> None:
+    def dispatch(self, event: str, *args: Any, **kwargs: Any) -> None:  # type: ignore[override] # its two bases disagree on the name
         """Note that an event came."""
-        self.came.setdefault(event_name, asyncio.Event()).set()
-        super().dispatch(event_name, *args, **kwargs)
+        self.came.setdefault(event, asyncio.Event()).set()
+        super().dispatch(event, *args, **kwargs)
 
     async def seen(self, event_name: str) -> None:
         """Wait for an event since the last time."""
@@ -54,10 +55,10 @@ class Bot(commands.InteractionBot):
 
 @asynccontextmanager
 async def running(
-    client: Client, prepare: Callable[[Bot], None] = lambda _: None, **intents: bool
+    client: Client, prepare: Callable[[Bot], None] = lambda _: None, *, intents: Any = None
 ) -> AsyncIterator[Bot]:
     """Run a bot with its commands registered; at the end nothing must have failed."""
-    bot = Bot(disnake.Intents(guilds=True, **intents))
+    bot = Bot(intents or disnake.Intents(guilds=True))
     prepare(bot)
     task = asyncio.create_task(bot.start(client.ids["token"]))
     try:
@@ -143,9 +144,7 @@ def choose(bot: Bot) -> None:
     @bot.slash_command(name="choose")
     async def _choose(inter: ApplicationCommandInteraction) -> None:
         """Choose."""
-        menu: disnake.ui.StringSelect[None] = disnake.ui.StringSelect(
-            custom_id="menu", options=["a", "b"]
-        )
+        menu: StringSelect[None] = StringSelect(custom_id="menu", options=["a", "b"])
         await inter.response.send_message("Choose", components=menu, ephemeral=True)
 
     @bot.listen("on_dropdown")
@@ -181,7 +180,6 @@ async def test_refusals_reach_disnake_with_their_codes(client: Client) -> None:
 
 async def test_disnake_waits_out_a_429_and_then_succeeds(client: Client) -> None:
     await client.sim("limits", {"roles": [1, 0.2]})
-    await client.api("PUT", client.held("vera", "Trial"))
     async with running(client) as bot:
         await client.api("PUT", client.held("vera", "VIP"))
         ids = [int(client.ids["guild"]), int(client.user("max")), int(client.role("VIP"))]
@@ -211,10 +209,12 @@ async def test_disnake_resumes_and_hears_what_it_missed(
 
 async def test_disnake_reads_every_event_that_the_sandbox_sends(client: Client) -> None:
     await client.sim("bot", {"privileged_intents": ["members", "message_content"]})
-    intents = {"members": True, "guild_messages": True, "dm_messages": True, "moderation": True}
+    intents = disnake.Intents(
+        guilds=True, members=True, guild_messages=True, dm_messages=True, moderation=True
+    )
     bits = ["MANAGE_ROLES", "VIEW_AUDIT_LOG"]
     await client.sim("role", {"role": "BoostMon", "action": "edit", "permissions": bits})
-    async with running(client, **intents) as bot:
+    async with running(client, intents=intents) as bot:
         assert bot.guilds[0].member_count == len(bot.guilds[0].members) == 6
         for path, body, event in (
             ("role", {"role": "New", "action": "create"}, "guild_role_create"),

@@ -168,8 +168,11 @@ async def test_an_outage_is_told_apart_from_a_removal(client: Client) -> None:
         await client.sim("guild", {"action": "outage"})
         assert (await socket.event("GUILD_DELETE"))["d"]["unavailable"] is True
         await client.sim("guild", {"action": "back"})
+        assert (await socket.event("GUILD_CREATE"))["d"]["unavailable"] is False
         await client.sim("guild", {"action": "remove_bot"})
         assert "unavailable" not in (await socket.event("GUILD_DELETE"))["d"]
+        await client.sim("guild", {"action": "add_bot"})
+        assert "unavailable" not in (await socket.event("GUILD_CREATE"))["d"]
 
 
 async def test_messages_are_heard_where_the_bot_sees_and_read_where_it_may(

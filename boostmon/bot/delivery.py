@@ -4,10 +4,14 @@ import asyncio
 import time
 from typing import Protocol
 
-import aiohttp
-
 from boostmon.bot import replies
-from boostmon.bot.discord_api import ATTEMPT_SECONDS, Answer, DiscordApi, RefusedError
+from boostmon.bot.discord_api import (
+    ATTEMPT_SECONDS,
+    Answer,
+    DiscordApi,
+    RefusedError,
+    UnansweredError,
+)
 from boostmon.bot.pace import Pace, lane_of_channel, lane_of_roles
 from boostmon.bot.refusals import (
     TOO_MANY_REQUESTS,
@@ -60,10 +64,10 @@ class Delivery:
                 if effect.kind in (GIVE_ROLE, TAKE_ROLE):
                     return await self._change_role(effect)
                 return await self._notify(effect)
-        except RefusedError as error:
+        except (RefusedError, UnansweredError) as error:
             return Passing(str(error))
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return Passing(f"Discord did not answer ({error!r})")
+        except TimeoutError:
+            return Passing(f"Discord did not answer within {ATTEMPT_SECONDS} s")
 
     async def _change_role(self, effect: OwedEffect) -> Receipt | Verdict:
         timer = effect.timer

@@ -27,6 +27,10 @@ class RefusedError(DiscordError):
         super().__init__(f"Discord answered {status}: {self.text} (code {self.code})")
 
 
+class UnansweredError(DiscordError):
+    """Discord did not answer; nobody knows whether it did what it was asked."""
+
+
 class Answer(Struct, frozen=True):
     """What a request got: the *body*, and the *headers* that speak of limits."""
 
@@ -37,7 +41,7 @@ class Answer(Struct, frozen=True):
 class DiscordApi:
     """Role changes and messages, each asked for once.
 
-    Every method may raise `RefusedError`, `aiohttp.ClientError`, `OSError` or `TimeoutError`.
+    Every method may raise `RefusedError`, `UnansweredError` or `TimeoutError`.
     """
 
     def __init__(self, http: HTTPClient) -> None:
@@ -89,7 +93,10 @@ class DiscordApi:
 
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
             """See the answer before disnake does, whose own retries would hide it."""
-            response = await send(request)
+            try:
+                response = await send(request)
+            except (aiohttp.ClientError, OSError) as error:
+                raise UnansweredError(f"Discord did not answer ({error!r})") from error
             headers.update(response.headers)
             if response.status >= 400:  # noqa: PLR2004 - HTTP
                 raise RefusedError(response.status, await _body(response), response.headers)

@@ -59,6 +59,11 @@ class Pace:
         self._lanes: dict[str, Window] = {}
         self._next_request = 0.0
 
+    @property
+    def lanes(self) -> int:
+        """How many lanes have a window now."""
+        return len(self._lanes)
+
     def ready_at(self, lane: str, now: float) -> float:
         """Tell from when on a request of *lane* may be sent."""
         window = self._lanes.get(lane)

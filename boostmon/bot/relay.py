@@ -96,6 +96,7 @@ class Relay:
             await self._take_in()
         except BoostmonError as error:
             log.error("the log was not read", reason=str(error))
+        self._pace.forget_idle(time.monotonic())
         while len(self._tasks) < AT_ONCE:
             now = time.monotonic()
             owed = self._backlog.take(now, lambda lane: self._pace.ready_at(lane, now) <= now)  # noqa: B023 - called at once

@@ -15,13 +15,13 @@ import click
 from rich.console import Console
 
 from boostmon.cli.logs import configure_logs
-from boostmon.cli.places import Place, bring_up_to_date
+from boostmon.cli.places import Place, bring_up_to_date, port_taken
+from boostmon.cli.stopping import until_stopped
 from boostmon.cli.story import Story
 from boostmon.cli.town import DemoError, Town
 from boostmon.config import LogConfig
 from boostmon.database.clock import write_clock
 from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.errors import ConfigurationError
 from boostmon.sandbox import Sandbox
 
 FAREWELL = 10.0
@@ -52,12 +52,7 @@ def demo(*, port: int, speed: float) -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     configure_logs(LogConfig(boostmon_log_level="warning"))
-    try:
-        asyncio.run(_demo(port, speed))
-    except OSError as error:
-        raise ConfigurationError(
-            f"Port {port} cannot be used ({error.strerror}); give another one with --port."
-        ) from error
+    asyncio.run(until_stopped(_demo(port, speed)))
 
 
 async def _demo(port: int, speed: float) -> None:
@@ -88,7 +83,7 @@ async def _stage(port: int, console: Console) -> AsyncIterator[tuple[Sandbox, Pl
     with tempfile.TemporaryDirectory(prefix="boostmon-demo-") as folder:
         Path(folder).chmod(0o711)  # root's PostgreSQL runs as another account
         async with (
-            Sandbox(port=port) as sandbox,
+            _sandbox(port) as sandbox,
             EmbeddedPostgres(Path(folder) / "database") as server,
         ):
             console.print(f"database: {server.description}")
@@ -96,6 +91,19 @@ async def _stage(port: int, console: Console) -> AsyncIterator[tuple[Sandbox, Pl
             place = Place(url=server.url, owner_url=server.owner_url, statement_cache=True)
             await bring_up_to_date(place)
             yield sandbox, place, Path(folder)
+
+
+@asynccontextmanager
+async def _sandbox(port: int) -> AsyncIterator[Sandbox]:
+    sandbox = Sandbox(port=port)
+    try:
+        await sandbox.start()
+    except OSError as error:
+        raise port_taken(port, error) from error
+    try:
+        yield sandbox
+    finally:
+        await sandbox.stop()
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""Where a command finds its database: at DATABASE_URL, else in an embedded PostgreSQL."""
+"""Where a command finds its database, and what it says of a port that it cannot have."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import click
 from msgspec import Struct
@@ -10,17 +11,25 @@ from boostmon.config import DatabaseConfig, load, masked
 from boostmon.database.connection import role_of, session
 from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.database.migrate import migrate, pending
-from boostmon.errors import DatabaseError
+from boostmon.errors import ConfigurationError, DatabaseError
 
 START_WAIT = 30.0  # seconds that `run` waits for the database
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """A database: the bot's URL and the owner's, which may be the same."""
+    """A database: the bot's URL and the owner's, which may be the same.
+
+    *owner_variable* is what the user must correct when the owner's does not work.
+    """
 
     url: str
     owner_url: str
     statement_cache: bool
+    owner_variable: str = "DATABASE_URL"
+
+    def owner(self, *, wait: float = 0.0) -> AbstractAsyncContextManager[Any]:
+        """Lend a connection as the owner; *wait* seconds for a server that does not answer."""
+        return session(self.owner_url, wait=wait, variable=self.owner_variable)
 
 
 @asynccontextmanager
@@ -33,6 +42,11 @@ async def found_database(environ: Mapping[str, str]) -> AsyncIterator[Place]:
             url=config.database_url,
             owner_url=config.owner_url,
             statement_cache=config.statement_cache,
+            owner_variable=(
+                "BOOSTMON_OWNER_DATABASE_URL"
+                if config.boostmon_owner_database_url
+                else "DATABASE_URL"
+            ),
         )
         return
     async with EmbeddedPostgres(config.data_dir) as server:
@@ -42,12 +56,19 @@ async def found_database(environ: Mapping[str, str]) -> AsyncIterator[Place]:
 
 async def bring_up_to_date(place: Place, *, wait: float = 0.0) -> list[str]:
     """Apply what migrations are missing and give the bot its rights; return what was applied."""
-    async with session(place.owner_url, wait=wait) as owner:
+    async with place.owner(wait=wait) as owner:
         return await migrate(owner, role_of(place.url))
 
 
 async def refuse_outdated(place: Place) -> None:
     """Raise `DatabaseError` when migrations are missing."""
-    async with session(place.owner_url) as owner:
+    async with place.owner() as owner:
         if await pending(owner):
             raise DatabaseError("The database is not up to date; run `boostmon migrate` first.")
+
+
+def port_taken(port: int, error: OSError) -> ConfigurationError:
+    """Put into a sentence that nobody can listen on *port*."""
+    return ConfigurationError(
+        f"Port {port} cannot be used ({error.strerror}); give another one with --port."
+    )

@@ -11,16 +11,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from boostmon.cli.places import found_database, refuse_outdated
-from boostmon.database.connection import session
-from boostmon.errors import BoostmonError
 from boostmon.projections import replay as replaying
 from boostmon.projections.replay import Report
 
 MOST_SHOWN = 50
-
-
-class DriftError(BoostmonError):
-    """The read model or the log is not as it should be."""
 
 
 @click.command()
@@ -40,7 +34,7 @@ def replay(*, check: bool, as_json: bool) -> None:
 async def _replay(*, check: bool) -> Report:
     async with found_database(os.environ) as place:
         await refuse_outdated(place)
-        async with session(place.owner_url) as owner:
+        async with place.owner() as owner:
             with _progress() as progress:
                 total = await owner.fetchval("SELECT coalesce(max(position), 0) FROM events")
                 task = progress.add_task("folding events", total=total)

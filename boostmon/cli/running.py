@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import signal
 
 import click
 from msgspec import Struct
 
 from boostmon.bot import app
 from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_database
+from boostmon.cli.stopping import until_stopped
 from boostmon.config import ClockConfig, DiscordConfig, PoolConfig, SweepConfig, load
 from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
@@ -32,20 +32,16 @@ def run() -> None:
         clock=load(ClockConfig, os.environ),
         pool=load(PoolConfig, os.environ),
     )
-    asyncio.run(_run(settings))
+    asyncio.run(until_stopped(_run(settings)))
 
 
 async def _run(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     async with found_database(os.environ) as place:
         await bring_up_to_date(place, wait=START_WAIT)
-        await _serve(place, settings, stop)
+        await _serve(place, settings)
 
 
-async def _serve(place: Place, settings: Settings, stop: asyncio.Event) -> None:
+async def _serve(place: Place, settings: Settings) -> None:
     async with (
         await connect(
             place.url,
@@ -62,4 +58,4 @@ async def _serve(place: Place, settings: Settings, stop: asyncio.Event) -> None:
             discord=settings.discord,
             sweep=settings.sweep,
         )
-        await app.run(surroundings, stop)
+        await app.run(surroundings, stop=asyncio.Event())

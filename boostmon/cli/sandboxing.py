@@ -4,7 +4,8 @@ import asyncio
 
 import click
 
-from boostmon.errors import ConfigurationError
+from boostmon.cli.places import port_taken
+from boostmon.cli.stopping import until_stopped
 from boostmon.sandbox import serve
 
 
@@ -15,8 +16,6 @@ from boostmon.sandbox import serve
 def sandbox(*, port: int) -> None:
     """Serve a simulated Discord on this machine, for any bot."""
     try:
-        asyncio.run(serve(port))
+        asyncio.run(until_stopped(serve(port)))
     except OSError as error:
-        raise ConfigurationError(
-            f"Port {port} cannot be used ({error.strerror}); give another one with --port."
-        ) from error
+        raise port_taken(port, error) from error

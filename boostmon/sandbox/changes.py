@@ -189,7 +189,7 @@ def change_guild(discord: Discord, change: GuildChange) -> Any:
         if change.spec is None:
             raise ControlError("create needs a spec")
         guild = seed.add_guild(discord.world, change.spec)
-        acts.announce(discord, guild)
+        acts.announce(discord, guild, new=True)
         return render.guild(guild)
     guild = _guild(discord, change)
     bot = _bot(discord, change.bot)
@@ -202,7 +202,7 @@ def change_guild(discord: Discord, change: GuildChange) -> Any:
         guild.available = False
     elif change.action == "back":
         guild.available = True
-        acts.announce(discord, guild)
+        acts.announce(discord, guild, new=False)
     elif change.action == "commands":
         _rule_on_commands(guild, bot, change, discord)
     elif (change.action == "add_bot") == (bot.id in guild.members):

@@ -72,11 +72,11 @@ class Control:
 
     async def _reset(self, _: web.Request, raw: bytes) -> Any:
         spec = msgspec.json.decode(raw, type=WorldSpec) if raw else None
+        self._discord.reset(spec)
         for session in self._discord.sessions:
             if session.connection:
                 session.connection.close(4000)
             self._discord.sessions.end(session)
-        self._discord.reset(self._discord.limits, spec)
         return state(self._discord)
 
     async def _use(self, _: web.Request, raw: bytes) -> Any:

@@ -9,6 +9,7 @@ from boostmon.sandbox.limits import Limits, RateLimiter
 from boostmon.sandbox.model import Message, World
 from boostmon.sandbox.seed import DEFAULT_WORLD, WorldSpec, build
 from boostmon.sandbox.sessions import Sessions
+from boostmon.sandbox.snowflakes import Snowflakes
 
 
 class Discord:
@@ -17,13 +18,15 @@ class Discord:
     def __init__(self, limits: Limits, spec: WorldSpec | None = None) -> None:
         self.url = ""
         self.sessions = Sessions()
-        self.reset(limits, spec)
+        self._first_limits = limits
+        self.world = World(Snowflakes())
+        self.reset(spec)
 
-    def reset(self, limits: Limits, spec: WorldSpec | None = None) -> None:
+    def reset(self, spec: WorldSpec | None = None) -> None:
         """Begin anew with the world that *spec* describes, or the default one."""
-        self.limits = limits
-        self.limiter = RateLimiter(limits)
-        self.world: World = build(spec or DEFAULT_WORLD)
+        self.limits = self._first_limits
+        self.limiter = RateLimiter(self.limits)
+        self.world = build(spec or DEFAULT_WORLD, known=self.world.bots.values())
         self.interactions = Interactions()
         self.faults = Faults()
         self.journal = Journal()

@@ -40,7 +40,7 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection to its end."""
-        socket = web.WebSocketResponse(max_msg_size=2**20)
+        socket = web.WebSocketResponse(max_msg_size=2**20, timeout=1.0)
         await socket.prepare(request)
         connection = Connection(request, socket)
         version_known = request.query.get("v", "10") == "10"

@@ -2,9 +2,10 @@
 
 import base64
 import secrets
+from collections.abc import Iterable
 from typing import Any, Literal
 
-from msgspec import Struct, convert, field
+from msgspec import Struct, convert, field, structs
 
 from boostmon.sandbox import permissions
 from boostmon.sandbox.errors import ControlError
@@ -94,8 +95,9 @@ class WorldSpec(Struct, forbid_unknown_fields=True, kw_only=True):
     guilds: list[GuildSpec] = []
 
 
-def build(spec: WorldSpec) -> World:
-    """Make the world that *spec* describes."""
+def build(spec: WorldSpec, *, known: Iterable[Bot] = ()) -> World:
+    """Make the world that *spec* describes; a bot whose name is *known* keeps its token."""
+    kept = {bot.name: bot for bot in known}
     world = World(Snowflakes())
     for user in spec.users:
         add_user(world, user)
@@ -103,7 +105,7 @@ def build(spec: WorldSpec) -> World:
         for name in (guild.owner, *(member.user for member in guild.members)):
             user_named(world, name)
     for bot in spec.bots:
-        _add_bot(world, bot)
+        _add_bot(world, bot, kept.get(bot.name))
     for guild in spec.guilds:
         add_guild(world, guild)
     return world
@@ -134,7 +136,9 @@ def find_user(world: World, name: str) -> User | None:
     return next((user for user in world.users.values() if user.key == name), None)
 
 
-def _add_bot(world: World, spec: BotSpec) -> Bot:
+def _add_bot(world: World, spec: BotSpec, before: Bot | None) -> Bot:
+    if before and spec.id in (None, before.id):
+        spec = structs.replace(spec, id=before.id, token=spec.token or before.token)
     bot_id = spec.id or world.snowflake()
     first = next(iter(world.users.values())).key if world.users else "owner"
     owner = user_named(world, spec.owner or first)

@@ -55,7 +55,7 @@ class Sandbox:
 
     async def start(self) -> None:
         """Listen; a taken port raises OSError."""
-        runner = web.AppRunner(_application(self.discord), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(_application(self.discord), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         site = web.TCPSite(runner, HOST, self._port)
         try:

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import msgspec
+
 from boostmon.sandbox import render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.interactions import Interaction
@@ -14,7 +16,7 @@ Json = dict[str, Any]
 def state(discord: Discord) -> Json:
     """Show the whole world and what has been asked of it."""
     world = discord.world
-    return {
+    everything = {
         "now_ms": int(time.time() * 1000),
         "url": discord.url,
         "ids": ids(world),
@@ -33,6 +35,9 @@ def state(discord: Discord) -> Json:
         "rate_limited": discord.limiter.refused,
         "faults": discord.faults.armed,
     }
+    # A copy: what a test has looked at must not change under it.
+    copied: Json = msgspec.to_builtins(everything)
+    return copied
 
 
 def ids(world: World) -> Json:

@@ -1,0 +1,79 @@
+"""What a refusal of Discord means for what is owed."""
+
+import pytest
+
+from boostmon.bot.discord_api import RefusedError
+from boostmon.bot.refusals import (
+    Final,
+    Passing,
+    Stuck,
+    Verdict,
+    closes_channel,
+    judge_direct_message,
+    judge_role_change,
+)
+
+REMEDY = "Move BoostMon's role up."
+
+
+def refusal(status: int, code: int = 0) -> RefusedError:
+    return RefusedError(status, {"code": code, "message": "No"}, {})
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refusal(404, 10007), Final),
+        (refusal(404, 10013), Final),
+        (refusal(404, 10011), Final),
+        (refusal(403, 50013), Stuck),
+        (refusal(403, 50001), Stuck),
+        (refusal(404, 10004), Stuck),
+        (refusal(401), Stuck),
+        (refusal(400, 50035), Stuck),
+        (refusal(429), Passing),
+        (refusal(500), Passing),
+        (refusal(503), Passing),
+    ],
+)
+def test_a_refused_role_change_is_final_stuck_or_passing(
+    error: RefusedError, expected: type[Verdict]
+) -> None:
+    assert isinstance(judge_role_change(error, remedy=REMEDY), expected)
+
+
+def test_a_missing_permission_is_stuck_with_its_remedy() -> None:
+    assert Stuck(REMEDY) == judge_role_change(refusal(403, 50013), remedy=REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refusal(403, 50007), Final),
+        (refusal(403, 50278), Final),
+        (refusal(404, 10013), Final),
+        (refusal(429, 40003), Passing),
+        (refusal(500), Passing),
+    ],
+)
+def test_a_refused_direct_message_is_final_or_passing(
+    error: RefusedError, expected: type[Verdict]
+) -> None:
+    assert isinstance(judge_direct_message(error), expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refusal(403, 50001), True),
+        (refusal(403, 50013), True),
+        (refusal(404, 10003), True),
+        (refusal(500), False),
+        (refusal(429), False),
+        (refusal(401), False),
+    ],
+)
+def test_a_channel_that_refuses_for_good_gives_way_to_a_direct_message(
+    error: RefusedError, expected: bool
+) -> None:
+    assert expected == closes_channel(error)

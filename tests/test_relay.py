@@ -1,0 +1,340 @@
+"""The relay over a real database and a Discord on loopback, without the gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from disnake.http import HTTPClient, Route
+
+from boostmon.bot import relay as relaying
+from boostmon.bot.delivery import Delivery
+from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.relay import Relay
+from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
+from boostmon.commands.sweeper import Sweeper
+from boostmon.database.pool import Database
+from boostmon.events.store import EventStore
+from boostmon.events.timer import HOUR, MINUTE, TimerId
+from boostmon.projections.lease import Lease
+from boostmon.projections.owed import OwedEffects
+from boostmon.projections.role_timers import RoleTimers
+from tests.sandbox_client import Client, sandbox
+from tests.test_handler import StillClock
+from tests.timers import M, handler_over, slash
+
+ROLE_ROUTE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
+MESSAGE_ROUTE = "/channels/{channel_id}/messages"
+
+
+class Names:
+    """A server of which the relay knows the roles' names."""
+
+    def role_name(self, guild_id: str, role_id: str) -> str:
+        assert guild_id != role_id
+        return "VIP *0*"
+
+    def remedy(self, guild_id: str, role_id: str) -> str:
+        return f"Move BoostMon's role above {role_id} in {guild_id}."
+
+
+class Stage:
+    """A process's relay, a sweeper, and what Discord and the database show."""
+
+    def __init__(self, database: Database, client: Client, http: HTTPClient) -> None:
+        self.database, self.client = database, client
+        self.clock = StillClock(1_700_000_000_000)
+        self.lease = Lease(database, name="relay", holder="here")
+        pace = Pace(Limits())
+        api = DiscordApi(http)
+        self.relay = Relay(
+            owed=OwedEffects(database),
+            lease=self.lease,
+            delivery=Delivery(api=api, server=Names(), clock=self.clock, pace=pace),
+            pace=pace,
+        )
+        self.sweeper = Sweeper(
+            store=EventStore(database),
+            timers=RoleTimers(database),
+            clock=self.clock,
+            interval=30,
+        )
+
+    def timer(self, user: str = "max", role: str = "VIP") -> TimerId:
+        ids = self.client.ids
+        return TimerId(ids["guild"], ids["users"][user], ids["roles"][role])
+
+    async def give(self, timer: TimerId, command: Any) -> None:
+        await handler_over(self.database).handle(timer, command, slash())
+        self.relay.wake()
+
+    async def set(self, timer: TimerId, ms: int = HOUR, channel: str | None = "general") -> None:
+        channel_id = self.client.ids["channels"][channel] if channel else None
+        await self.give(timer, SetTime(self.clock.time, ms, M, channel_id))
+
+    async def pass_time(self, ms: int) -> None:
+        self.clock.time += ms
+        await self.sweeper.sweep(self.clock.time)
+        self.relay.wake()
+
+    async def effects(self) -> list[dict[str, Any]]:
+        ask = "SELECT * FROM effects ORDER BY position, kind = 'notice'"
+        rows = await self.database.run(lambda connection: connection.fetch(ask))
+        return [dict(row) | {"receipt": _decoded(row["receipt"])} for row in rows]
+
+    async def until(self, state: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the effects once they are as *state* wants them."""
+        for _ in range(500):
+            effects = await self.effects()
+            if state(effects):
+                return effects
+            await asyncio.sleep(0.02)
+        raise AssertionError(effects)
+
+    async def settled(self) -> list[dict[str, Any]]:
+        return await self.until(lambda effects: all(e["done_at"] for e in effects))
+
+    def roles(self, user: str = "max") -> list[str]:
+        members = self.client.sandbox.state()["guilds"][0]["members"]
+        return next(list(m["role_names"]) for m in members if m["name"] == user)
+
+    def posted(self) -> list[dict[str, Any]]:
+        state = self.client.sandbox.state()
+        rooms = [*state["guilds"][0]["channels"], *state["dms"]]
+        return [message for room in rooms for message in room["messages"]]
+
+    async def fault(self, **fault: Any) -> None:
+        await self.client.sim("fault", fault)
+
+
+def _decoded(receipt: str | None) -> Any:
+    return None if receipt is None else msgspec.json.decode(receipt)
+
+
+@pytest.fixture
+async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    """Lend a stage whose relay is at work."""
+    async with sandbox() as client:
+        monkeypatch.setattr(Route, "BASE", client.sandbox.api)
+        http = HTTPClient(loop=asyncio.get_running_loop())
+        await http.static_login(client.sandbox.token)
+        made = Stage(database, client, http)
+        task = asyncio.create_task(made.relay.run())
+        yield made
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await http.close()
+        assert client.sandbox.state()["unknown"] == []
+        assert sum(client.sandbox.state()["rate_limited"].values()) == 0
+
+
+async def test_a_timer_gives_its_role_with_who_and_why(stage: Stage) -> None:
+    await stage.set(stage.timer())
+    (effect,) = await stage.settled()
+    assert ("give_role", "done", 1) == (effect["kind"], effect["state"], effect["attempts"])
+    assert ["VIP"] == stage.roles()
+    log = stage.client.sandbox.state()["guilds"][0]["audit_log"]
+    assert log[0]["reason"].startswith("BoostMon: /settime by ")
+
+
+async def test_an_end_takes_the_role_and_then_says_so(stage: Stage) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.pass_time(HOUR)
+    effects = await stage.settled()
+    assert [] == stage.roles()
+    (message,) = stage.posted()
+    user = stage.timer().user_id
+    assert f"<@{user}> notice: your access for **VIP \\*0\\*** has expired." == message["content"]
+    assert [user] == message["pinged"]
+    took, told = effects[1:]
+    assert took["done_at"] <= told["done_at"]
+    receipt = {"channel_id": message["channel_id"], "message_id": message["id"]}
+    assert receipt == told["receipt"]
+
+
+async def test_a_warning_says_what_is_left_when_it_is_sent(stage: Stage) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.pass_time(51 * MINUTE)
+    await stage.settled()
+    (message,) = stage.posted()
+    assert "expires in **9 minutes**." in message["content"]
+
+
+async def test_without_a_channel_notices_go_by_direct_message(stage: Stage) -> None:
+    await stage.set(stage.timer(), channel=None)
+    await stage.pass_time(HOUR)
+    await stage.settled()
+    (room,) = stage.client.sandbox.state()["dms"]
+    assert stage.timer().user_id == room["user_id"]
+    assert "has expired" in room["messages"][0]["content"]
+
+
+async def test_a_channel_that_refuses_gives_way_to_a_direct_message(stage: Stage) -> None:
+    await stage.set(stage.timer(), channel="staff")
+    await stage.pass_time(HOUR)
+    effects = await stage.settled()
+    (room,) = stage.client.sandbox.state()["dms"]
+    assert room["channel_id"] == effects[-1]["receipt"]["channel_id"]
+
+
+async def test_a_notice_that_cannot_arrive_is_closed_with_the_reason(stage: Stage) -> None:
+    await stage.set(stage.timer("carl"), channel=None)
+    await stage.pass_time(HOUR)
+    effects = await stage.settled()
+    assert "no direct messages" in effects[-1]["receipt"]["reason"]
+    assert [] == stage.roles("carl")
+
+
+async def test_a_member_who_left_is_owed_nothing_more(stage: Stage) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.client.sim("member", {"user": "max", "action": "leave"})
+    await stage.give(stage.timer(), Clear(stage.clock.time))
+    effects = await stage.settled()
+    assert "has left" in effects[-1]["receipt"]["reason"]
+
+
+async def test_a_role_that_was_deleted_is_owed_no_more(stage: Stage) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.client.sim("role", {"role": "VIP", "action": "delete"})
+    await stage.give(stage.timer(), Clear(stage.clock.time))
+    effects = await stage.settled()
+    assert "role was deleted" in effects[-1]["receipt"]["reason"]
+
+
+async def test_what_discord_forbids_is_stuck_with_its_remedy_until_it_is_allowed(
+    stage: Stage,
+) -> None:
+    timer = stage.timer()
+    await stage.client.sim("role", {"role": "BoostMon", "action": "move", "position": 1})
+    await stage.set(timer)
+    (effect,) = await stage.until(lambda effects: effects[0]["state"] == "stuck")
+    assert f"Move BoostMon's role above {timer.role_id}" in effect["last_error"]
+    assert [] == stage.roles()
+    await stage.client.sim("role", {"role": "BoostMon", "action": "move", "position": 6})
+    stage.relay.hasten(timer.guild_id)
+    await stage.settled()
+    assert ["VIP"] == stage.roles()
+
+
+async def test_a_server_error_is_tried_again_until_it_goes_well(stage: Stage) -> None:
+    await stage.fault(method="PUT", path=ROLE_ROUTE, status=500, when="before", times=2)
+    await stage.set(stage.timer())
+    (effect,) = await stage.settled()
+    assert 3 == effect["attempts"]
+    assert ["VIP"] == stage.roles()
+
+
+async def test_a_notice_whose_answer_was_lost_is_posted_once(stage: Stage) -> None:
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=2)
+    await stage.set(stage.timer())
+    await stage.pass_time(HOUR)
+    effects = await stage.settled()
+    (message,) = stage.posted()
+    assert message["id"] == effects[-1]["receipt"]["message_id"]
+
+
+async def test_a_notice_whose_connection_broke_off_is_posted_once(stage: Stage) -> None:
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, reset=True, when="after", times=1)
+    await stage.set(stage.timer())
+    await stage.pass_time(HOUR)
+    effects = await stage.settled()
+    assert effects[-1]["attempts"] == 2
+    assert len(stage.posted()) == 1
+
+
+async def test_an_answer_that_never_comes_is_given_up_and_asked_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boostmon.bot.delivery.ATTEMPT_SECONDS", 0.3)
+    await stage.fault(method="PUT", path=ROLE_ROUTE, hang=30, when="before", times=1)
+    await stage.set(stage.timer())
+    (effect,) = await stage.settled()
+    assert ["VIP"] == stage.roles()
+    assert 2 == effect["attempts"]
+
+
+async def test_what_is_no_longer_true_is_not_carried_out(stage: Stage) -> None:
+    timer = stage.timer()
+    await stage.fault(method="PUT", path=ROLE_ROUTE, status=500, when="before", times=1)
+    await stage.set(timer)
+    await stage.until(lambda effects: effects[0]["attempts"] == 1)
+    await stage.give(timer, Clear(stage.clock.time))
+    give, take = await stage.settled()
+    assert ("superseded", "done") == (give["state"], take["state"])
+    assert [] == stage.roles()
+
+
+async def test_a_warning_of_an_end_that_has_moved_is_not_sent(stage: Stage) -> None:
+    timer = stage.timer()
+    await stage.set(timer)
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="before", times=1)
+    await stage.pass_time(50 * MINUTE)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await stage.give(timer, AddTime(stage.clock.time, HOUR, M))
+    effects = await stage.settled()
+    assert "superseded" in [effect["state"] for effect in effects]
+    assert [] == stage.posted()
+
+
+async def test_removing_all_time_takes_the_role_and_tells(stage: Stage) -> None:
+    timer = stage.timer()
+    await stage.set(timer)
+    await stage.settled()
+    await stage.give(timer, RemoveTime(stage.clock.time, 2 * HOUR, M))
+    await stage.settled()
+    assert [] == stage.roles()
+    assert 1 == len(stage.posted())
+
+
+async def test_only_the_holder_of_the_lease_speaks_to_discord(
+    stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "RENEW_EVERY", 0.05)
+    await stage.settled()
+    await stage.until(lambda _: stage.lease.held)
+    await owner.execute(
+        "UPDATE lease SET holder = 'elsewhere', expires_at = clock_timestamp() + interval '1 h'"
+    )
+    await stage.lease.claim()
+    await stage.set(stage.timer())
+    await asyncio.sleep(0.3)
+    assert [] == stage.roles()
+    await owner.execute("UPDATE lease SET expires_at = '-infinity'")
+    await stage.settled()
+    assert ["VIP"] == stage.roles()
+
+
+async def test_a_lease_is_held_by_one_and_ends_by_itself(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    now = [100.0]
+    one = Lease(database, name="relay", holder="one", monotonic=lambda: now[0])
+    other = Lease(database, name="relay", holder="other")
+    assert await one.claim()
+    assert not await other.claim()
+    assert await one.claim()
+    now[0] += 20.1
+    assert not one.held
+    await owner.execute("UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
+    assert await other.claim()
+    assert not await one.claim()
+    await other.release()
+    assert await one.claim()
+
+
+async def test_more_than_the_limit_waits_rather_than_meet_a_429(stage: Stage) -> None:
+    for user in ("max", "vera", "carl", "mona"):
+        for role in ("VIP", "Trial", "Supporter"):
+            await stage.set(stage.timer(user, role))
+    effects = await stage.until(lambda effects: sum(bool(e["done_at"]) for e in effects) >= 10)
+    assert {0, 1} == {effect["attempts"] for effect in effects}

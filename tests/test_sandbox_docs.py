@@ -1,0 +1,59 @@
+"""docs/sandbox.md in step with the sandbox, and the program that serves it."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+
+from boostmon.sandbox.changes import CHANGES
+from boostmon.sandbox.limits import Limits
+from tests.sandbox_client import sandbox
+
+PAGE = (Path(__file__).parents[1] / "docs/sandbox.md").read_text()
+EXAMPLE = re.compile(r"```\nPOST /_sim/(\w+)\n(.*?)```", re.DOTALL)
+
+
+async def test_every_example_of_the_page_works() -> None:
+    duration = {"type": 3, "name": "duration", "description": "D", "autocomplete": True}
+    options = [
+        {"type": 6, "name": "user", "description": "U"},
+        {"type": 8, "name": "role", "description": "R"},
+        duration,
+    ]
+    async with sandbox() as client:
+        await client.register(name="settime", options=options)
+        known = client.ids["users"] | client.ids["roles"]
+        for path, text in EXAMPLE.findall(PAGE):
+            body = re.sub(r"<id of (\w+)>", lambda match: known[match[1]], text)
+            await client.sim(path, json.loads(body))
+
+
+def test_every_control_call_and_limit_is_on_the_page() -> None:
+    shown = {path for path, _ in EXAMPLE.findall(PAGE)}
+    assert shown == {*CHANGES, "interaction", "fault", "limits", "reset"}
+    assert [name for name in Limits.__struct_fields__ if name not in PAGE] == []
+
+
+async def test_the_program_serves_says_where_and_ends_when_told() -> None:
+    program = [sys.executable, "-m", "boostmon.sandbox"]
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout
+    said = (await process.stdout.readline()).decode()
+    url = re.search(r"http://127\.0\.0\.1:\d+", said)
+    assert url
+    async with aiohttp.ClientSession() as http, http.get(f"{url[0]}/_sim/state") as response:
+        assert (await response.json())["ids"]["users"].keys() >= {"olga"}
+    port = url[0].rpartition(":")[2]
+    second = await asyncio.create_subprocess_exec(
+        *program, "--port", port, stderr=asyncio.subprocess.PIPE
+    )
+    _, complaint = await second.communicate()
+    assert (second.returncode, complaint.decode().count("\n")) == (1, 1)
+    assert f"Port {port} is not free" in complaint.decode()
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == 0
