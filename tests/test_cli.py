@@ -32,7 +32,7 @@ TOKEN = "MTEwMDAwMDAwMDAwMDAwMDAwMQ.kept.secret"  # noqa: S105 - must never be s
 STOPPED_WITHIN = 5.0  # seconds
 READY_WITHIN = 30.0
 NOW = 1_700_000_000_123
-OLD_SERVER = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x1aserver_version\x0014.11\0Z\0\0\0\x05I"
+OLD_SERVER = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x19server_version\x0014.11\0Z\0\0\0\x05I"
 
 
 class Outcome(NamedTuple):
@@ -224,7 +224,7 @@ async def test_a_refused_token_is_said_to_be_so(sandbox: Sandbox, owner_url: str
     assert sentence.startswith("Discord refuses DISCORD_TOKEN; copy it again")
 
 
-async def test_a_silent_discord_is_said_to_be_so(taken_port: int, owner_url: str) -> None:
+async def test_a_silent_discord_is_said_to_be_so(owner_url: str) -> None:
     nobody = {"DISCORD_TOKEN": TOKEN, "BOOSTMON_DISCORD_API": "http://127.0.0.1:1/api/v10"}
 
     sentence = (await boostmon("run", DATABASE_URL=owner_url, **nobody)).sentence

@@ -11,6 +11,7 @@ import pytest
 from boostmon.config import PoolConfig
 from boostmon.database import connection as connections
 from boostmon.database import pool as pools
+from boostmon.database.attempt import PATIENCE
 from boostmon.database.connection import Connector, Host, hosts_of, role_of, session
 from boostmon.database.listen import listen
 from boostmon.database.pool import Database, connect
@@ -87,7 +88,10 @@ async def test_a_server_that_takes_no_writes_any_more_is_left(owner_url: str) ->
     assert setting == "off"
 
 
-async def test_what_an_interrupted_transaction_did_is_taken_back(owner_url: str) -> None:
+@pytest.mark.parametrize("steps", range(4))
+async def test_what_an_interrupted_transaction_did_is_taken_back(
+    owner_url: str, steps: int
+) -> None:
     async with await connect(owner_url, pool=ONE) as database:
         begun = asyncio.Event()
 
@@ -95,12 +99,14 @@ async def test_what_an_interrupted_transaction_did_is_taken_back(owner_url: str)
             async with connection.transaction():
                 await connection.execute("CREATE TABLE written (id int)")
                 begun.set()
-                await connection.execute("SELECT pg_sleep(60)")
+                await connection.execute("SELECT pg_sleep(5)")
 
         work = asyncio.create_task(database.run(write_and_hang))
         await begun.wait()
+        for _ in range(steps):  # a cancel that overtakes its statement does nothing
+            await asyncio.sleep(0)
         work.cancel()
-        await asyncio.wait([work])
+        await asyncio.wait([work], timeout=2 * PATIENCE + 1)
 
         assert work.cancelled()
         assert await database.run(lambda c: c.fetchval("SELECT to_regclass('written')")) is None
@@ -140,10 +146,47 @@ async def test_a_server_that_falls_silent_costs_no_more_than_the_deadline(gate: 
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailableError, match="does not answer"):
             await database.run(lambda c: c.fetchval("SELECT 1"), deadline=0.1)
-        assert time.monotonic() - started < 0.1 + pools.RELEASE + 0.5
+        assert time.monotonic() - started < 0.1 + PATIENCE + 0.5
         gate.thaw()
 
         assert await database.run(lambda c: c.fetchval("SELECT 2")) == 2
+
+
+@pytest.mark.parametrize("seconds", [0.1, 10.0])
+async def test_a_silence_within_a_transaction_costs_no_more_than_the_deadline(
+    gate: Gate, seconds: float
+) -> None:
+    pool = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=1, boostmon_command_timeout=seconds)
+    async with await connect(gate.url, pool=pool) as database:
+
+        async def fall_silent(connection: asyncpg.Connection) -> None:
+            async with connection.transaction():
+                gate.freeze()
+                await connection.execute("SELECT 1")
+
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailableError, match="does not answer"):
+            await database.run(fall_silent, deadline=0.3)
+        assert time.monotonic() - started < 0.3 + 2 * PATIENCE + 0.5
+        gate.thaw()
+
+        assert await database.run(lambda c: c.fetchval("SELECT 2"), deadline=10) == 2
+
+
+async def test_a_silence_within_a_transaction_is_survived(gate: Gate) -> None:
+    async with await connect(gate.url, pool=QUICK) as database:
+
+        async def fall_silent_once(connection: asyncpg.Connection) -> str:
+            async with connection.transaction():
+                if database.answers:
+                    gate.freeze()
+                return str(await connection.fetchval("SELECT 'done'"))
+
+        work = asyncio.create_task(database.run(fall_silent_once, deadline=20))
+        await until(lambda: not database.answers)
+        gate.thaw()
+
+        assert await work == "done"
 
 
 async def test_a_server_that_fell_silent_is_asked_again_over_new_connections(gate: Gate) -> None:

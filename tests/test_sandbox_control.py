@@ -133,6 +133,27 @@ async def test_requests_are_kept_with_what_was_asked_and_answered(client: Client
     assert [entry["n"] for entry in later] == [second["n"]]
 
 
+async def test_what_was_looked_at_does_not_change(client: Client) -> None:
+    def held() -> list[list[str]]:
+        return [m["roles"] for m in before["guilds"][0]["members"] if m["name"] == "vera"]
+
+    before = client.sandbox.state()
+    await client.sim("role", {"role": "Supporter", "action": "delete"})
+    assert held() == [[client.role("Supporter")]]
+
+
+async def test_a_mistake_of_the_sandbox_is_a_500_on_record(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr("boostmon.sandbox.render.me")
+    answer = await client.api("GET", "/users/@me")
+    assert (answer.status, answer.code) == (500, 0)
+    (crash,) = client.sandbox.state()["crashes"]
+    assert "render" in crash["crash"]
+    assert "GET /users/@me" in caplog.text
+    await client.sim("reset")
+
+
 async def test_a_server_is_made_while_the_bot_runs(client: Client) -> None:
     async with client.gateway() as socket:
         await socket.event("GUILD_CREATE")

@@ -5,6 +5,9 @@ import json
 import re
 import signal
 import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -38,22 +41,31 @@ def test_every_control_call_and_limit_is_on_the_page() -> None:
     assert [name for name in Limits.__struct_fields__ if name not in PAGE] == []
 
 
+@asynccontextmanager
+async def program(*arguments: str) -> AsyncIterator[Process]:
+    """Start the program, and leave none behind."""
+    command = [sys.executable, "-m", "boostmon.sandbox", *arguments]
+    started = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
 async def test_the_program_serves_says_where_and_ends_when_told() -> None:
-    program = [sys.executable, "-m", "boostmon.sandbox"]
-    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout
-    said = (await process.stdout.readline()).decode()
-    url = re.search(r"http://127\.0\.0\.1:\d+", said)
-    assert url
-    async with aiohttp.ClientSession() as http, http.get(f"{url[0]}/_sim/state") as response:
-        assert (await response.json())["ids"]["users"].keys() >= {"olga"}
-    port = url[0].rpartition(":")[2]
-    second = await asyncio.create_subprocess_exec(
-        *program, "--port", port, stderr=asyncio.subprocess.PIPE
-    )
-    _, complaint = await second.communicate()
-    assert (second.returncode, complaint.decode().count("\n")) == (1, 1)
-    assert f"Port {port} is not free" in complaint.decode()
-    process.send_signal(signal.SIGTERM)
-    await process.communicate()
-    assert process.returncode == 0
+    async with program() as first, aiohttp.ClientSession() as http:
+        assert first.stdout
+        url = re.search(r"http://127\.0\.0\.1:\d+", (await first.stdout.readline()).decode())
+        assert url
+        async with http.get(f"{url[0]}/_sim/state") as response:
+            assert (await response.json())["ids"]["users"].keys() >= {"olga"}
+        port = url[0].rpartition(":")[2]
+        async with program("--port", port) as second:
+            _, complaint = await second.communicate()
+        assert (second.returncode, complaint.decode().count("\n")) == (1, 1)
+        assert f"Port {port} is not free" in complaint.decode()
+        first.send_signal(signal.SIGTERM)
+        await first.communicate()
+        assert first.returncode == 0

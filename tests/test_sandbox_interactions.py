@@ -105,8 +105,10 @@ async def test_the_first_follow_up_while_loading_is_the_reply(client: Client) ->
 async def test_after_the_reply_is_deleted_a_follow_up_has_its_own_flag(client: Client) -> None:
     used = await client.use("max")
     await used.answer(DEFER)
+    assert (await used.record())["loading"] is True
     assert (await used.hooked("DELETE", used.original)).status == 204
     assert (await used.hooked("GET", used.original)).code == 10008
+    assert (await used.record())["loading"] is False
     said = (await used.hooked("POST", used.hook, {"content": "no", "flags": PRIVATE})).body
     assert said["flags"] == PRIVATE
     record = await used.record()
@@ -280,6 +282,7 @@ async def test_what_no_app_would_send_is_not_sent(client: Client) -> None:
         {"type": 4, "name": "n", "description": "N", "min_value": 1, "max_value": 9},
         {"type": 3, "name": "word", "description": "W", "min_length": 2, "max_length": 3},
         {"type": 7, "name": "to", "description": "T", "channel_types": [0]},
+        {"type": 11, "name": "file", "description": "F"},
     ]
     await client.register(name="strict", options=options)
     good = {"name": "kind", "type": 3, "value": "a"}
@@ -294,6 +297,7 @@ async def test_what_no_app_would_send_is_not_sent(client: Client) -> None:
         ([good, {"name": "n", "type": 4, "value": "5"}], 400),
         ([good, {"name": "word", "type": 3, "value": "x"}], 400),
         ([good, {"name": "to", "type": 7, "value": voice}], 400),
+        ([good, {"name": "file", "type": 11, "value": "1"}], 400),
         ([good, {"name": "other", "type": 3, "value": "x"}], 400),
         ([good | {"type": 4}], 400),
     ):

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from boostmon.sandbox import Limits, Sandbox
-from boostmon.sandbox.limits import Window
+from boostmon.sandbox.limits import RateLimiter, Window
 from tests.sandbox_client import Client, sandbox
 
 
@@ -325,6 +325,22 @@ async def test_only_who_may_be_mentioned_is_mentioned_and_pinged(client: Client)
         assert shown["pinged"] == mentioned
 
 
+async def test_who_does_not_see_the_channel_is_mentioned_and_not_pinged(client: Client) -> None:
+    rules = [{"role": "BoostMon", "allow": ["VIEW_CHANNEL", "SEND_MESSAGES"]}]
+    hidden = [{"role": "@everyone", "deny": ["VIEW_CHANNEL"]}, *rules]
+    await client.sim("channel", {"channel": "general", "action": "edit", "overwrites": hidden})
+    said = await send(client, f"<@{client.user('max')}>")
+    assert [user["id"] for user in said.body["mentions"]] == [client.user("max")]
+    shown = client.sandbox.state()["guilds"][0]["channels"][0]["messages"][-1]
+    assert shown["pinged"] == []
+
+
+async def test_the_applications_flags_say_which_intents_are_on(client: Client) -> None:
+    assert (await client.api("GET", "/applications/@me")).body["flags"] == 0
+    await client.sim("bot", {"privileged_intents": ["members"]})
+    assert (await client.api("GET", "/applications/@me")).body["flags"] == 1 << 15
+
+
 async def test_a_role_pings_its_members_only_when_it_may(client: Client) -> None:
     content = f"<@&{client.role('Supporter')}>"
     for mentionable, pinged in ((False, []), (True, [client.user("vera")])):
@@ -464,6 +480,17 @@ def test_a_fixed_window_opens_at_once_and_a_sliding_one_step_by_step() -> None:
         assert [window.take(at) for at in (0.0, 6.0, 9.0)] == [True, True, False]
         assert window.reset_after(9.0) == 1.0
         assert [window.take(10.0), window.take(10.0)] == later
+
+
+@pytest.mark.parametrize(("kind", "later"), [("roles", [True, True]), ("messages", [True, False])])
+def test_role_changes_have_a_fixed_window_and_messages_a_sliding_one(
+    kind: str, later: list[bool]
+) -> None:
+    moments = [0.0, 6.0, 9.0, 10.0, 10.0]
+    limits = Limits(roles=(2, 10.0), messages=(2, 10.0))
+    limiter = RateLimiter(limits, iter(moments).__next__)
+    taken = [limiter.take("1", kind, "PUT 1").retry_after is None for _ in moments]
+    assert taken == [True, True, False, *later]
 
 
 async def test_a_fault_takes_the_place_of_the_answer_before_or_after_the_effect(

@@ -2,39 +2,46 @@
 
 import os
 import sys
+from importlib import import_module
 
 import click
 
 from boostmon import __version__
-from boostmon.cli.demo import demo
-from boostmon.cli.importing import import_
 from boostmon.cli.logs import configure_logs
-from boostmon.cli.migrating import migrate
-from boostmon.cli.replaying import replay
-from boostmon.cli.running import run
-from boostmon.cli.sandboxing import sandbox
 from boostmon.config import LogConfig, load
 from boostmon.errors import BoostmonError
 
+COMMANDS = {  # in the order in which they are needed; each with where it is
+    "run": "running:run",
+    "demo": "demo:demo",
+    "sandbox": "sandboxing:sandbox",
+    "migrate": "migrating:migrate",
+    "replay": "replaying:replay",
+    "import": "importing:import_",
+}
 
-class InOrder(click.Group):
-    """Lists the commands in the order in which they are needed."""
+
+class OnDemand(click.Group):
+    """Loads a command when it is given: most do without Discord, which takes long to load."""
 
     def list_commands(self, _: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, function = COMMANDS[name].split(":")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
+        return command
 
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OnDemand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="boostmon")
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
 def boostmon(*, debug: bool) -> None:
     """Give members of a Discord server roles that end, event-sourced on PostgreSQL."""
     del debug  # read in `main`, which must know it for an error in here, too
     configure_logs(load(LogConfig, os.environ))
-
-
-for command in (run, demo, sandbox, migrate, replay, import_):
-    boostmon.add_command(command)
 
 
 def main() -> None:

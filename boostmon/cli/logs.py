@@ -39,6 +39,12 @@ def configure_logs(config: LogConfig) -> None:
     root.setLevel(config.boostmon_log_level.upper())
     if config.boostmon_log_level != "debug":
         logging.getLogger("disnake").setLevel(logging.WARNING)
+    logging.getLogger("disnake.client").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # At every start disnake warns that it cannot speak; nobody asks it to.
+    return "voice will NOT be supported" not in record.getMessage()
 
 
 def _rendering(config: LogConfig) -> list[Any]:

@@ -4,22 +4,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import asyncpg
 import structlog
 from asyncpg import Connection
 
 from boostmon.config import PoolConfig, masked
+from boostmon.database.attempt import PATIENCE, Operation, Result, carry_out, is_gone
 from boostmon.database.connection import LOST, PAUSE, Connector
 from boostmon.errors import DatabaseUnavailableError
 
-Result = TypeVar("Result")
-Operation = Callable[[Connection], Awaitable[Result]]
-
 SLOWEST = 2.0  # seconds between two attempts, at most
-RELEASE = 1.0  # seconds that the server has to take note of a cancelled statement
 FAREWELL = 5.0
 DEFAULT_POOL = PoolConfig()
 
@@ -82,15 +78,15 @@ class Database:
     async def _attempt(self, operation: Operation[Result]) -> Result:
         connection = await self._acquire()
         try:
-            return await operation(connection)
+            return await carry_out(operation, connection)
         except TimeoutError as error:
             # The release below cancels the statement: terminating at once would leave it waiting
             # for its lock on the server, and the next attempt behind it.
             raise _ConnectionLostError from error
         except LOST as error:
-            if isinstance(error, asyncpg.InterfaceError) and not _is_gone(connection):
+            if isinstance(error, asyncpg.InterfaceError) and not is_gone(connection):
                 raise  # a mistake in the call: another connection would not mend it
-            if not _is_gone(connection):
+            if not is_gone(connection):
                 connection.terminate()
             raise _ConnectionLostError from error
         finally:
@@ -108,7 +104,7 @@ class Database:
 
     async def _release(self, connection: Any) -> None:
         try:
-            await self._pool.release(connection, timeout=RELEASE)
+            await self._pool.release(connection, timeout=PATIENCE)
         except LOST as error:  # the pool has thrown the connection away, which is enough
             log.debug("database connection dropped", error=repr(error))
 
@@ -186,13 +182,6 @@ async def _keep(_: Connection) -> None:
 
     No session state is ever set on it, and asyncpg's own reset would cost a round trip a command.
     """
-
-
-def _is_gone(connection: Any) -> bool:
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:  # the pool has already taken it back
-        return True
 
 
 def _is_news(record: logging.LogRecord) -> bool:

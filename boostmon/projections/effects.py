@@ -47,7 +47,10 @@ def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
 
 
 class EffectState(Struct, frozen=True, kw_only=True):
-    """How far an effect has come; *last_error* has the remedy when it is stuck."""
+    """How far an effect has come.
+
+    *last_error* has the remedy when it is stuck, and when it is done why nothing came of it.
+    """
 
     kind: str
     state: Literal["owed", "stuck", "done", "superseded"]

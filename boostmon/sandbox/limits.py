@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -65,14 +66,15 @@ class Verdict(Struct):
 class RateLimiter:
     """All windows of all bots."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
+        self._clock = clock
         self.refused: dict[str, int] = {}
         self._windows: dict[str, Window] = {}
 
     def take(self, bot_id: str | None, kind: str, major: str) -> Verdict:
         """Count one request of *kind* for *major* (the server, channel or webhook, and method)."""
-        now = time.monotonic()
+        now = self._clock()
         if bot_id is not None:
             whole = self._window("global", bot_id)
             if not whole.take(now):
@@ -96,7 +98,7 @@ class RateLimiter:
         return Verdict(headers | {"X-RateLimit-Scope": "user"} | _retry(after), after)
 
     def _forget_idle(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._windows = {k: w for k, w in self._windows.items() if w.reset_after(now) > 0}
 
     def _refuse(self, kind: str) -> None:

@@ -9,7 +9,7 @@ from boostmon.sandbox.model import Guild, World
 Json = dict[str, Any]
 
 SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN = 1, 2, 3, 4, 5
-USER, CHANNEL, ROLE, MENTIONABLE, NUMBER = 6, 7, 8, 9, 10
+USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = 6, 7, 8, 9, 10, 11
 _KINDS_OF_SELECT = {
     content.USER_SELECT: USER,
     content.ROLE_SELECT: ROLE,
@@ -92,6 +92,8 @@ def _option(known: Json, given: Json, resolver: Resolver, *, typing: bool) -> Js
     kind = known["type"]
     if given.get("type", kind) != kind:
         raise ControlError(f"option {known['name']} is of type {kind}")
+    if kind == ATTACHMENT:
+        raise ControlError("attachments are not offered here")
     sent: Json = {"name": known["name"], "type": kind}
     if kind in (SUBCOMMAND, GROUP):
         inner = given.get("options", [])
