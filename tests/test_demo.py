@@ -49,7 +49,7 @@ def processes_in(folder: Path) -> list[str]:
 
 @pytest.mark.xdist_group("demo")
 async def test_the_demo_tells_its_story_leaves_nothing_behind_and_can_be_run_again() -> None:
-    with TemporaryDirectory(prefix="boostmon-seen-", dir="/tmp") as name:  # noqa: S108 - all may enter it
+    with TemporaryDirectory(prefix="boostmon-seen-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         for _ in range(2):
@@ -72,7 +72,7 @@ async def test_the_demo_tells_its_story_leaves_nothing_behind_and_can_be_run_aga
 
 @pytest.mark.xdist_group("demo")
 async def test_a_demo_that_is_stopped_leaves_nothing_behind() -> None:
-    with TemporaryDirectory(prefix="boostmon-seen-", dir="/tmp") as name:  # noqa: S108 - all may enter it
+    with TemporaryDirectory(prefix="boostmon-seen-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         process = await start(folder)

@@ -155,6 +155,21 @@ async def test_commits_are_safe_unless_a_test_says_otherwise(data_dir: Path) -> 
     assert settings == ["on", "on", "on"]
 
 
+async def test_what_a_client_left_running_is_ended(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir, durable=False) as server:
+        left = await asyncpg.connect(server.url)
+        statement = asyncio.create_task(left.execute("SELECT pg_sleep(60)"))
+        async with session(server.superuser_url) as connection, asyncio.timeout(10):
+            running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+            while not await connection.fetchval(running):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+            left.terminate()
+            while await connection.fetchval(running):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
+        await asyncio.wait([statement])
+        assert isinstance(statement.exception(), asyncpg.ConnectionDoesNotExistError)
+
+
 async def test_what_was_written_is_there_the_next_time(data_dir: Path) -> None:
     async with EmbeddedPostgres(data_dir) as server, session(server.owner_url) as connection:
         await connection.execute("CREATE TABLE kept (id int)")

@@ -13,6 +13,7 @@ from disnake.http import HTTPClient, Route
 from boostmon.bot import relay as relaying
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.notices import Notices
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.relay import Relay
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
@@ -20,6 +21,7 @@ from boostmon.commands.sweeper import Sweeper
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, TimerId
+from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.role_timers import RoleTimers
@@ -49,14 +51,18 @@ class Stage:
         self.database, self.client = database, client
         self.clock = StillClock(1_700_000_000_000)
         self.lease = Lease(database, name="relay", holder="here")
-        pace = Pace(Limits())
-        api = DiscordApi(http)
-        self.relay = Relay(
-            owed=OwedEffects(database),
-            lease=self.lease,
-            delivery=Delivery(api=api, server=Names(), clock=self.clock, pace=pace),
+        pace, owed = Pace(Limits()), OwedEffects(database)
+        api = DiscordApi(http, pace)
+        notices = Notices(
+            api=api,
+            owed=owed,
+            direct_channels=DirectChannels(database),
+            server=Names(),
+            clock=self.clock,
             pace=pace,
         )
+        delivery = Delivery(api=api, owed=owed, notices=notices, server=Names())
+        self.relay = Relay(owed=owed, lease=self.lease, delivery=delivery, pace=pace)
         self.sweeper = Sweeper(
             store=EventStore(database),
             timers=RoleTimers(database),
@@ -294,6 +300,64 @@ async def test_removing_all_time_takes_the_role_and_tells(stage: Stage) -> None:
     await stage.settled()
     assert [] == stage.roles()
     assert 1 == len(stage.posted())
+
+
+async def make_older(owner: asyncpg.Connection) -> None:
+    """Let five minutes pass since the last attempts, on the database's clock."""
+    await owner.execute("UPDATE effects SET attempted_at = attempted_at - interval '5 min'")
+    await owner.execute("UPDATE effects SET due_at = clock_timestamp() + interval '1 s'")
+
+
+async def test_a_doubt_older_than_the_nonce_is_settled_by_reading_back(
+    stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "SLOWEST_RETRY", 0.3)
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
+    await stage.pass_time(HOUR)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await make_older(owner)
+    await stage.client.sim("clock", {"advance_ms": 600_000})
+    effects = await stage.settled()
+    (message,) = stage.posted()
+    assert message["id"] == effects[-1]["receipt"]["message_id"]
+    assert effects[-1]["attempts"] == 1
+
+
+async def test_a_notice_that_did_not_arrive_is_sent_again_after_reading_back(
+    stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "SLOWEST_RETRY", 0.3)
+    timer = stage.timer()
+    await stage.set(timer, 2 * HOUR)
+    await stage.pass_time(HOUR)
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="before", times=1)
+    await stage.pass_time(50 * MINUTE)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await make_older(owner)
+    await stage.settled()
+    assert ["60", "10"] == [m["content"].split("**")[3].split()[0] for m in stage.posted()]
+
+
+async def test_a_removal_in_doubt_is_confirmed_by_reading_the_member(stage: Stage) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.fault(method="DELETE", path=ROLE_ROUTE, status=500, when="after", times=1)
+    await stage.give(stage.timer(), Clear(stage.clock.time))
+    effects = await stage.settled()
+    assert [] == stage.roles()
+    assert {"confirmed": "read from the member"} == effects[-1]["receipt"]
+
+
+async def test_a_channel_of_direct_messages_is_opened_once(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.set(stage.timer(), channel=None)
+        await stage.pass_time(HOUR)
+        await stage.settled()
+    requests = stage.client.sandbox.state()["requests"]
+    assert 1 == sum(request["path"].endswith("/users/@me/channels") for request in requests)
 
 
 async def test_only_the_holder_of_the_lease_speaks_to_discord(

@@ -77,7 +77,8 @@ class Town:
 
     async def say(self, who: str, name: str, **options: str) -> Json:
         """Let *who* give a command, and wait for the reply or the refusal."""
-        return await self.reply(await self.send(who, name, **options))
+        made = await self.client.sim("interaction", self._body(who, name, options))
+        return await self.reply(made["id"])
 
     async def type(self, who: str, name: str, **options: str) -> dict[str, str]:
         """Let *who* type into the option `duration`; return the choices shown."""

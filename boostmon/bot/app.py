@@ -18,6 +18,7 @@ from boostmon.bot.cog import TimerCog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.effect_signal import EffectSignal
+from boostmon.bot.notices import Notices
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.relay import Relay
 from boostmon.bot.server_view import ServerView
@@ -29,6 +30,7 @@ from boostmon.database.listen import listen
 from boostmon.database.pool import Database
 from boostmon.errors import ConfigurationError, DiscordError
 from boostmon.events.store import EventStore
+from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.effects import Effects
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import OwedEffects
@@ -139,16 +141,20 @@ def _client(discord: DiscordConfig) -> BoostMon:
 
 
 def _relay(bot: BoostMon, surroundings: Surroundings) -> Relay:
-    database, pace = surroundings.database, Pace(surroundings.limits)
+    database, pace, server = surroundings.database, Pace(surroundings.limits), ServerView(bot)
+    api, owed = DiscordApi(bot.http, pace), OwedEffects(database)
+    notices = Notices(
+        api=api,
+        owed=owed,
+        direct_channels=DirectChannels(database),
+        server=server,
+        clock=surroundings.clock,
+        pace=pace,
+    )
     return Relay(
-        owed=OwedEffects(database),
+        owed=owed,
         lease=Lease(database, name="relay", holder=uuid4().hex),
-        delivery=Delivery(
-            api=DiscordApi(bot.http),
-            server=ServerView(bot),
-            clock=surroundings.clock,
-            pace=pace,
-        ),
+        delivery=Delivery(api=api, owed=owed, notices=notices, server=server),
         pace=pace,
     )
 

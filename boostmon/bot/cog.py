@@ -1,21 +1,15 @@
 """The seven slash commands, and the menu that some of them end in."""
 
 import structlog
-from disnake import (
-    InteractionContextTypes,
-    Member,
-    NewsChannel,
-    Permissions,
-    Role,
-    TextChannel,
-    User,
-)
+from disnake import InteractionContextTypes, Member, Permissions, Role, User
+from disnake.abc import GuildChannel
 from disnake.ext import commands
 from disnake.interactions import ApplicationCommandInteraction, MessageInteraction
 
 from boostmon.bot import autocomplete, menus, replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.conversation import Conversation
+from boostmon.bot.place import POSTABLE
 from boostmon.bot.reception import Options, Reception
 from boostmon.bot.role_changes import EffectWatch, RoleChanges
 from boostmon.bot.settling import Settling
@@ -27,6 +21,8 @@ from boostmon.projections.role_timers import RoleTimers
 
 IN_SERVERS = InteractionContextTypes(guild=True)
 STAFF = Permissions(manage_roles=True)
+# In an order of its own: a union's changes from start to start, and Discord would be told again.
+POSTABLE_CHANNEL = commands.Param(default=None, channel_types=list(POSTABLE))
 
 log = structlog.get_logger()
 
@@ -69,7 +65,7 @@ class TimerCog(commands.Cog):
         user: User | Member,
         role: Role,
         duration: str,
-        channel: TextChannel | NewsChannel | None = None,
+        channel: GuildChannel | None = POSTABLE_CHANNEL,
     ) -> None:
         """Give a member a role for some time.
 

@@ -1,61 +1,33 @@
 """Carrying out one effect in Discord: the role change or the notice, and what came of it."""
 
 import asyncio
-import time
-from typing import Protocol
 
-from boostmon.bot import replies
-from boostmon.bot.discord_api import (
-    ATTEMPT_SECONDS,
-    Answer,
-    DiscordApi,
-    RefusedError,
-    UnansweredError,
-)
-from boostmon.bot.pace import Pace, lane_of_channel, lane_of_roles
-from boostmon.bot.refusals import (
-    TOO_MANY_REQUESTS,
-    Passing,
-    Verdict,
-    closes_channel,
-    judge_direct_message,
-    judge_role_change,
-)
-from boostmon.database.clock import Clock
+from boostmon.bot.discord_api import ATTEMPT_SECONDS, DiscordApi, RefusedError, UnansweredError
+from boostmon.bot.notices import Notices, Receipt
+from boostmon.bot.refusals import Passing, Verdict, judge_other, judge_role_change
+from boostmon.bot.server_view import Server
 from boostmon.events.timer import (
-    MINUTE,
     Cleared,
     Expired,
     Resumed,
     TimeAdded,
     TimerEvent,
     TimerSet,
-    WarningSent,
 )
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
-from boostmon.projections.owed import OwedEffect
-
-Receipt = dict[str, str]
-
-
-class Server(Protocol):
-    """What the relay wants to know of a server, from what the gateway has told."""
-
-    def role_name(self, guild_id: str, role_id: str) -> str:
-        """Name a role; a deleted one by its id."""
-
-    def remedy(self, guild_id: str, role_id: str) -> str:
-        """Say what must be done before BoostMon may give or take a role."""
+from boostmon.projections.owed import OwedEffect, OwedEffects
 
 
 class Delivery:
-    """Does in Discord what an effect asks for, once, keeping the pace."""
+    """Does in Discord what an effect asks for, once."""
 
-    def __init__(self, *, api: DiscordApi, server: Server, clock: Clock, pace: Pace) -> None:
+    def __init__(
+        self, *, api: DiscordApi, owed: OwedEffects, notices: Notices, server: Server
+    ) -> None:
         self._api = api
+        self._owed = owed
+        self._notices = notices
         self._server = server
-        self._clock = clock
-        self._pace = pace
 
     async def carry_out(self, effect: OwedEffect) -> Receipt | Verdict:
         """Do it, and return the receipt or what stands in the way."""
@@ -63,73 +35,32 @@ class Delivery:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 if effect.kind in (GIVE_ROLE, TAKE_ROLE):
                     return await self._change_role(effect)
-                return await self._notify(effect)
-        except (RefusedError, UnansweredError) as error:
-            return Passing(str(error))
+                return await self._notices.send(effect)
+        except RefusedError as error:
+            return judge_other(error)
+        except UnansweredError as error:
+            return Passing(str(error), in_doubt=True)
         except TimeoutError:
-            return Passing(f"Discord did not answer within {ATTEMPT_SECONDS} s")
+            return Passing(f"Discord did not answer within {ATTEMPT_SECONDS} s", in_doubt=True)
 
     async def _change_role(self, effect: OwedEffect) -> Receipt | Verdict:
-        timer = effect.timer
-        change = self._api.give_role if effect.kind == GIVE_ROLE else self._api.take_role
-        lane = lane_of_roles(timer.guild_id)
-        reason = audit_reason(effect.event, effect.actor_id)
+        timer, wanted = effect.timer, effect.kind == GIVE_ROLE
+        change = self._api.give_role if wanted else self._api.take_role
         try:
-            answer = await change(timer.guild_id, timer.user_id, timer.role_id, reason=reason)
+            if effect.attempted_ago is not None and await self._is_so(effect, wanted=wanted):
+                return {"confirmed": "read from the member"}
+            await self._owed.attempting(effect)
+            await change(timer, reason=audit_reason(effect.event, effect.actor_id))
         except RefusedError as error:
-            self._note_refusal(lane, error)
             remedy = self._server.remedy(timer.guild_id, timer.role_id)
             return judge_role_change(error, remedy=remedy)
-        self._note_answer(lane, answer)
         return {}
 
-    async def _notify(self, effect: OwedEffect) -> Receipt | Verdict:
-        """Send a notice to the timer's channel, or by direct message where that fails."""
-        channel_id = getattr(effect.event, "warn_channel_id", None)
-        if channel_id is not None:
-            try:
-                return await self._send(effect, channel_id, lane_of_channel(channel_id))
-            except RefusedError as error:
-                if not closes_channel(error):
-                    raise
-        try:
-            direct = await self._api.open_direct_channel(effect.timer.user_id)
-            self._pace.count(time.monotonic())
-            return await self._send(effect, direct, lane_of_channel(None))
-        except RefusedError as error:
-            return judge_direct_message(error)
-
-    async def _send(self, effect: OwedEffect, channel_id: str, lane: str) -> Receipt:
-        user_id = effect.timer.user_id
-        try:
-            answer = await self._api.send(
-                channel_id, self._text(effect), mention=user_id, nonce=effect.nonce
-            )
-        except RefusedError as error:
-            self._note_refusal(lane, error)
-            raise
-        self._note_answer(lane, answer)
-        return {"channel_id": channel_id, "message_id": str(answer.body["id"])}
-
-    def _text(self, effect: OwedEffect) -> str:
+    async def _is_so(self, effect: OwedEffect, *, wanted: bool) -> bool:
+        """Read the member anew: an attempt whose answer was lost may have done it."""
         timer = effect.timer
-        role_name = self._server.role_name(timer.guild_id, timer.role_id)
-        match effect.event:
-            case WarningSent(expires_at=end):
-                minutes_left = -((self._clock.now() - end) // MINUTE)
-                return replies.warning(timer.user_id, role_name, max(1, minutes_left))
-            case Expired():
-                return replies.expiry(timer.user_id, role_name)
-            case event:
-                raise ValueError(f"no notice is owed for {type(event).__name__}")
-
-    def _note_answer(self, lane: str, answer: Answer) -> None:
-        self._pace.answered(lane, answer.headers, time.monotonic())
-
-    def _note_refusal(self, lane: str, error: RefusedError) -> None:
-        if error.status == TOO_MANY_REQUESTS:
-            now = time.monotonic()
-            self._pace.refused(lane, error.retry_after, everywhere=error.everywhere, now=now)
+        roles = await self._api.roles_of(timer.guild_id, timer.user_id)
+        return (timer.role_id in roles) == wanted
 
 
 def audit_reason(event: TimerEvent, actor_id: str | None) -> str:

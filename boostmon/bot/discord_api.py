@@ -1,17 +1,28 @@
 """The one place where Discord's REST is written to, on bare ids: no cache is asked."""
 
+import base64
+import time
 from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from disnake.http import HTTPClient, Route
-from msgspec import Struct
 
+from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
 from boostmon.errors import DiscordError
+from boostmon.events.timer import TimerId
 
 ATTEMPT_SECONDS = 8.0
 REASON_LENGTH = 512  # characters; resources/audit-log
+PAGE = 100  # messages; resources/message, "Get Channel Messages"
+MOST_PAGES = 5
+DISCORD_EPOCH_MS = 1_420_070_400_000
+
+# What counts towards the ban after 10,000 in 10 minutes (topics/rate-limits).
+INVALID = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class RefusedError(DiscordError):
@@ -31,38 +42,42 @@ class UnansweredError(DiscordError):
     """Discord did not answer; nobody knows whether it did what it was asked."""
 
 
-class Answer(Struct, frozen=True):
-    """What a request got: the *body*, and the *headers* that speak of limits."""
-
-    body: Any
-    headers: Mapping[str, str]
-
-
 class DiscordApi:
-    """Role changes and messages, each asked for once.
+    """Role changes and messages, each asked for once; the answers set the *pace*.
 
     Every method may raise `RefusedError`, `UnansweredError` or `TimeoutError`.
     """
 
-    def __init__(self, http: HTTPClient) -> None:
+    def __init__(self, http: HTTPClient, pace: Pace) -> None:
         self._http = http
+        self._pace = pace
 
-    async def give_role(self, guild_id: str, user_id: str, role_id: str, *, reason: str) -> Answer:
+    async def give_role(self, timer: TimerId, *, reason: str) -> None:
         """Give a member a role; harmless when they have it."""
-        return await self._change_role("PUT", guild_id, user_id, role_id, reason)
+        await self._change_role("PUT", timer, reason)
 
-    async def take_role(self, guild_id: str, user_id: str, role_id: str, *, reason: str) -> Answer:
+    async def take_role(self, timer: TimerId, *, reason: str) -> None:
         """Take a role from a member; harmless when they lack it."""
-        return await self._change_role("DELETE", guild_id, user_id, role_id, reason)
+        await self._change_role("DELETE", timer, reason)
+
+    async def roles_of(self, guild_id: str, user_id: str) -> set[str]:
+        """Return the ids of a member's roles, asked anew."""
+        route = Route(
+            "GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id
+        )
+        member = await self._request(route, lane_of_reads(guild_id))
+        return set(member["roles"])
 
     async def open_direct_channel(self, user_id: str) -> str:
         """Return the id of the channel of direct messages with a user."""
         route = Route("POST", "/users/@me/channels")
-        answer = await self._request(route, json={"recipient_id": user_id})
-        return str(answer.body["id"])
+        channel = await self._request(route, OPENING, json={"recipient_id": user_id})
+        return str(channel["id"])
 
-    async def send(self, channel_id: str, content: str, *, mention: str, nonce: str) -> Answer:
-        """Post *content*, which can ping the user *mention* and nobody else.
+    async def send(
+        self, channel_id: str, content: str, *, mention: str, nonce: str, lane: str
+    ) -> str:
+        """Post *content*, which can ping the user *mention* and nobody else; return its id.
 
         A repetition with the same *nonce* within a few minutes answers with the first message
         (resources/message, "Create Message").
@@ -74,41 +89,77 @@ class DiscordApi:
             "nonce": nonce,
             "enforce_nonce": True,
         }
-        return await self._request(route, json=message)
+        posted = await self._request(route, lane, json=message)
+        return str(posted["id"])
 
-    async def _change_role(
-        self, method: str, guild_id: str, user_id: str, role_id: str, reason: str
-    ) -> Answer:
+    async def own_messages_since(self, channel_id: str, since: datetime) -> dict[str, str] | None:
+        """Return the bot's messages in a channel since a moment, by id.
+
+        None: there are too many messages to tell.
+        """
+        after, own = _snowflake_at(since), dict[str, str]()
+        route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel_id)
+        for _ in range(MOST_PAGES):
+            query = {"after": str(after), "limit": PAGE}
+            page = await self._request(route, lane_of_reads(channel_id), params=query)
+            for message in page:
+                if message["author"]["id"] == self._own_id:
+                    own[message["id"]] = message["content"]
+            if len(page) < PAGE:
+                return own
+            after = max(int(message["id"]) for message in page)
+        return None
+
+    @property
+    def _own_id(self) -> str:
+        """The bot's user, who has the application's id, which begins its token."""
+        head = (self._http.token or "").partition(".")[0]
+        return base64.b64decode(head + "=" * (-len(head) % 4)).decode()
+
+    async def _change_role(self, method: str, timer: TimerId, reason: str) -> None:
         route = Route(
             method,
             "/guilds/{guild_id}/members/{user_id}/roles/{role_id}",
-            guild_id=guild_id,
-            user_id=user_id,
-            role_id=role_id,
+            guild_id=timer.guild_id,
+            user_id=timer.user_id,
+            role_id=timer.role_id,
         )
-        return await self._request(route, reason=reason[:REASON_LENGTH])
+        lane = lane_of_roles(timer.guild_id)
+        await self._request(route, lane, reason=reason[:REASON_LENGTH])
 
-    async def _request(self, route: Route, **arguments: Any) -> Answer:
-        headers: dict[str, str] = {}
-
+    async def _request(self, route: Route, lane: str, **arguments: Any) -> Any:
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
             """See the answer before disnake does, whose own retries would hide it."""
             try:
                 response = await send(request)
             except (aiohttp.ClientError, OSError) as error:
                 raise UnansweredError(f"Discord did not answer ({error!r})") from error
-            headers.update(response.headers)
-            if response.status >= 400:  # noqa: PLR2004 - HTTP
-                raise RefusedError(response.status, await _body(response), response.headers)
+            self._pace.answered(lane, response.headers, time.monotonic())
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                refusal = RefusedError(response.status, await _body(response), response.headers)
+                self._note(lane, refusal)
+                raise refusal
             return response
 
-        body = await self._http.request(
+        return await self._http.request(
             route,
             middlewares=(judge,),
             timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
             **arguments,
         )
-        return Answer(body, headers)
+
+    def _note(self, lane: str, refusal: RefusedError) -> None:
+        now = time.monotonic()
+        if refusal.status in INVALID:
+            self._pace.invalid(now)
+        if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
+            everywhere = refusal.everywhere
+            self._pace.refused(lane, refusal.retry_after, everywhere=everywhere, now=now)
+
+
+def _snowflake_at(moment: datetime) -> int:
+    """Return the smallest id that Discord gives at *moment* (reference, "Snowflakes")."""
+    return max(0, int(moment.timestamp() * 1000) - DISCORD_EPOCH_MS) << 22
 
 
 async def _body(response: ClientResponse) -> Mapping[str, Any]:

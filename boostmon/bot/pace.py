@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 DIRECT = "direct"
+OPENING = "opening"
 MARGIN = 0.05  # seconds that an answer may have been on its way
 
 
@@ -19,6 +20,10 @@ class Limits(Struct, frozen=True):
     message_seconds: float = 5.0
     direct_messages: int = 5
     direct_message_seconds: float = 5.0
+    openings: int = 10
+    opening_seconds: float = 60.0
+    invalid_requests: int = 2_000
+    invalid_seconds: float = 600.0
 
 
 class Window:
@@ -58,6 +63,7 @@ class Pace:
         self._limits = limits
         self._lanes: dict[str, Window] = {}
         self._next_request = 0.0
+        self._invalid = Window(limits.invalid_requests, limits.invalid_seconds)
 
     @property
     def lanes(self) -> int:
@@ -67,22 +73,23 @@ class Pace:
     def ready_at(self, lane: str, now: float) -> float:
         """Tell from when on a request of *lane* may be sent."""
         window = self._lanes.get(lane)
-        return max(self._next_request, window.ready_at(now) if window else 0.0)
+        own = window.ready_at(now) if window else 0.0
+        return max(self._next_request, self._invalid.ready_at(now), own)
 
     def start(self, lane: str, now: float) -> None:
         """Count one request of *lane*."""
         self._space(now)
         self._window(lane).start(now)
 
-    def count(self, now: float) -> None:
-        """Count a request that belongs to no lane."""
-        self._space(now)
-
     def answered(self, lane: str, headers: Mapping[str, str], now: float) -> None:
         """Follow what the *headers* of an answer say of the lane's own limit."""
         if headers.get("X-RateLimit-Remaining") == "0" and "X-RateLimit-Reset-After" in headers:
             after = float(headers["X-RateLimit-Reset-After"])
             self._window(lane).close(now + after + MARGIN)
+
+    def invalid(self, now: float) -> None:
+        """Count an answer that Discord counts as an invalid request; too many of them ban us."""
+        self._invalid.start(now)
 
     def refused(self, lane: str, retry_after: float, *, everywhere: bool, now: float) -> None:
         """Follow a 429: wait *retry_after* seconds, on this lane or on all."""
@@ -111,6 +118,8 @@ class Pace:
             return Window(limits.role_changes, limits.role_seconds)
         if lane == DIRECT:
             return Window(limits.direct_messages, limits.direct_message_seconds)
+        if lane == OPENING:
+            return Window(limits.openings, limits.opening_seconds)
         return Window(limits.messages, limits.message_seconds)
 
 
@@ -122,3 +131,8 @@ def lane_of_roles(guild_id: str) -> str:
 def lane_of_channel(channel_id: str | None) -> str:
     """Name the lane of a channel's messages; None: direct messages, all in one lane."""
     return DIRECT if channel_id is None else f"channel:{channel_id}"
+
+
+def lane_of_reads(place_id: str) -> str:
+    """Name the lane of what is read about a server or in a channel."""
+    return f"reads:{place_id}"

@@ -36,12 +36,19 @@ class Stuck(Struct, frozen=True):
 
 
 class Passing(Struct, frozen=True):
-    """It may go better in a while."""
+    """It may go better in a while; *in_doubt*: nobody knows whether it took effect."""
 
     why: str
+    in_doubt: bool = False
 
 
-Verdict = Final | Stuck | Passing
+class Later(Struct, frozen=True):
+    """Discord was not asked: the pace asks for *seconds* more."""
+
+    seconds: float
+
+
+Verdict = Final | Stuck | Passing | Later
 
 
 def judge_role_change(error: RefusedError, *, remedy: str) -> Verdict:
@@ -54,7 +61,7 @@ def judge_role_change(error: RefusedError, *, remedy: str) -> Verdict:
         return Stuck("Invite BoostMon to the server again.")
     if error.code == MISSING_PERMISSIONS:
         return Stuck(remedy)
-    return _otherwise(error)
+    return judge_other(error)
 
 
 def judge_direct_message(error: RefusedError) -> Verdict:
@@ -63,7 +70,7 @@ def judge_direct_message(error: RefusedError) -> Verdict:
         return Final("the member takes no direct messages from BoostMon")
     if error.code == OPENING_TOO_FAST:
         return Passing(str(error))
-    return _otherwise(error)
+    return judge_other(error)
 
 
 def closes_channel(error: RefusedError) -> bool:
@@ -72,9 +79,10 @@ def closes_channel(error: RefusedError) -> bool:
     return not passing
 
 
-def _otherwise(error: RefusedError) -> Verdict:
+def judge_other(error: RefusedError) -> Verdict:
+    """Say what a refusal means that may meet any request."""
     if error.status == UNAUTHORIZED:
         return Stuck("Give BoostMon a valid DISCORD_TOKEN and start it again.")
     if error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR:
-        return Passing(str(error))
+        return Passing(str(error), in_doubt=error.status >= SERVER_ERROR)
     return Stuck(str(error))

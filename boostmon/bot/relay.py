@@ -11,7 +11,7 @@ from boostmon.bot.backlog import Backlog, lane_of
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
 from boostmon.bot.pace import Pace
-from boostmon.bot.refusals import Final, Passing, Stuck
+from boostmon.bot.refusals import Final, Later, Passing, Stuck
 from boostmon.errors import BoostmonError
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import Owed, OwedEffects
@@ -172,11 +172,17 @@ class Relay:
                 return None
             case Stuck(remedy=remedy):
                 seconds = _jittered(STUCK_RETRY)
-                await self._owed.postpone(effect, stuck=True, seconds=seconds, why=remedy)
+                await self._owed.postpone(
+                    effect, stuck=True, seconds=seconds, why=remedy, in_doubt=False
+                )
                 return seconds
-            case Passing(why=why):
+            case Passing(why=why, in_doubt=in_doubt):
                 seconds = _jittered(min(2.0**effect.attempts, SLOWEST_RETRY))
-                await self._owed.postpone(effect, stuck=False, seconds=seconds, why=why)
+                await self._owed.postpone(
+                    effect, stuck=False, seconds=seconds, why=why, in_doubt=in_doubt
+                )
+                return seconds
+            case Later(seconds=seconds):
                 return seconds
 
 

@@ -1,8 +1,20 @@
 """What the gateway has told of the servers, for the relay: names of roles, and remedies."""
 
+from typing import Protocol
+
 from disnake import Client, Guild, Role
 
 from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
+
+
+class Server(Protocol):
+    """What the relay wants to know of a server."""
+
+    def role_name(self, guild_id: str, role_id: str) -> str:
+        """Name a role; a deleted one by its id."""
+
+    def remedy(self, guild_id: str, role_id: str) -> str:
+        """Say what must be done before BoostMon may give or take a role."""
 
 
 class ServerView:

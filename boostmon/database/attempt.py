@@ -61,7 +61,7 @@ async def _give_up(work: asyncio.Future[Result], connection: Any) -> None:
         await asyncio.wait([work], timeout=PATIENCE)
         if not work.done() and not is_gone(connection):
             connection.terminate()
-    else:
+    if not work.done():
         log.error("an operation on the database cannot be stopped", operation=repr(work))
-    if work.done() and not work.cancelled():
+    elif not work.cancelled():
         work.exception()  # whoever gave up has an error of its own

@@ -5,7 +5,8 @@ from asyncpg import Connection
 
 from boostmon.errors import DatabaseError
 
-SETTLED = ["effects", "lease"]  # the tables that the bot may UPDATE
+SETTLED = ["effects", "lease", "direct_channels"]  # the tables that the bot may UPDATE
+NOTED = ["direct_channels"]  # and those it may INSERT into
 
 # One statement a row, and only about what belongs to the owner of our own tables: a schema may be
 # shared with strangers.
@@ -38,6 +39,9 @@ WITH place AS (
     SELECT 2, format('GRANT UPDATE ON %s TO %I', name, $1::text) FROM tables
     WHERE relkind <> 'S' AND relname = ANY ($2::text[])
     UNION ALL
+    SELECT 2, format('GRANT INSERT ON %s TO %I', name, $1::text) FROM tables
+    WHERE relkind <> 'S' AND relname = ANY ($3::text[])
+    UNION ALL
     SELECT 2, format('GRANT EXECUTE ON ROUTINE %s TO %I', name, $1::text) FROM functions
     WHERE proname LIKE 'append%'
 )
@@ -58,7 +62,7 @@ async def grant(connection: Connection, role: str) -> None:
         return
     try:
         async with connection.transaction():
-            rows = await connection.fetch(STATEMENTS, role, SETTLED)
+            rows = await connection.fetch(STATEMENTS, role, SETTLED, NOTED)
             await connection.execute(";\n".join(row["text"] for row in rows))
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(

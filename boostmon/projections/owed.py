@@ -1,5 +1,7 @@
 """What Discord is owed, as the relay reads and settles it."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -31,12 +33,15 @@ class Owed(Struct, frozen=True, kw_only=True):
 class OwedEffect(Struct, frozen=True, kw_only=True):
     """An open effect with all that carrying it out needs.
 
+    *attempted_ago*: how many seconds ago it was attempted, while nobody knows what came of that.
     *runs_until* is the end that the timer runs to at this moment; None when it does not run.
     """
 
     position: int
     kind: str
     attempts: int
+    attempted_ago: float | None
+    recorded_at: datetime
     event: TimerEvent
     source: Source
     actor_id: str | None
@@ -44,6 +49,11 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     timer: TimerId
     has_row: bool
     runs_until: int | None
+
+    @property
+    def channel_id(self) -> str | None:
+        """The channel that the notice goes to; None: by direct message."""
+        return getattr(self.event, "warn_channel_id", None)
 
     @property
     def still_true(self) -> bool:
@@ -95,6 +105,19 @@ class OwedEffects:
 
         return await self._database.run(fetch)
 
+    async def attempting(self, effect: OwedEffect) -> None:
+        """Note, before Discord is asked, that *effect* is attempted: a crash leaves a trace."""
+        await self._execute("attempt_effect", effect.position, effect.kind)
+
+    async def receipted(self, effect: OwedEffect, message_ids: Sequence[str]) -> set[str]:
+        """Return which of *message_ids* are the receipts of other effects of the timer."""
+
+        async def fetch(connection: Connection) -> set[str]:
+            rows = await connection.fetch(statement("receipted"), effect.position, message_ids)
+            return {row["message_id"] for row in rows}
+
+        return await self._database.run(fetch)
+
     async def close(
         self,
         effect: OwedEffect,
@@ -105,10 +128,16 @@ class OwedEffects:
         document = None if receipt is None else msgspec.json.encode(receipt).decode()
         await self._execute("close_effect", effect.position, effect.kind, state, document)
 
-    async def postpone(self, effect: OwedEffect, *, stuck: bool, seconds: float, why: str) -> None:
-        """Keep *effect* and have it tried again in *seconds*; *why* has the remedy if *stuck*."""
+    async def postpone(
+        self, effect: OwedEffect, *, stuck: bool, seconds: float, why: str, in_doubt: bool
+    ) -> None:
+        """Keep *effect* and have it tried again in *seconds*; *why* has the remedy if *stuck*.
+
+        *in_doubt*: nobody knows whether this attempt took effect.
+        """
         state = "stuck" if stuck else "owed"
-        await self._execute("postpone_effect", effect.position, effect.kind, state, seconds, why)
+        key = (effect.position, effect.kind)
+        await self._execute("postpone_effect", *key, state, seconds, why, in_doubt)
 
     async def _execute(self, name: str, *arguments: object) -> None:
         async def execute(connection: Connection) -> None:
@@ -135,6 +164,8 @@ def _owed_effect(row: Record) -> OwedEffect:
         position=row["position"],
         kind=row["kind"],
         attempts=row["attempts"],
+        attempted_ago=row["attempted_ago"],
+        recorded_at=row["recorded_at"],
         event=decode(row["data"]),
         source=row["source"],
         actor_id=row["actor_id"],

@@ -5,6 +5,7 @@ CREATE TABLE effects (
     stream_id INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'owed' CHECK (state IN ('owed', 'stuck', 'done', 'superseded')),
     attempts INTEGER NOT NULL DEFAULT 0,
+    attempted_at TIMESTAMPTZ, -- of the last attempt, while it is open whether it took effect
     due_at TIMESTAMPTZ NOT NULL,
     done_at TIMESTAMPTZ,
     last_error TEXT,
@@ -22,3 +23,9 @@ CREATE TABLE lease (
     expires_at TIMESTAMPTZ NOT NULL DEFAULT '-infinity'
 );
 INSERT INTO lease (name) VALUES ('relay');
+
+-- Where a person's direct messages go; disnake remembers the last 128 only.
+CREATE TABLE direct_channels (
+    person_id INTEGER PRIMARY KEY REFERENCES people,
+    channel_id TEXT NOT NULL
+);

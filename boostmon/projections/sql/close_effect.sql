@@ -2,7 +2,7 @@
 WITH closed AS (
     UPDATE effects
     SET state = $3, receipt = $4::jsonb, done_at = clock_timestamp(), last_error = NULL,
-        attempts = attempts + ($3 = 'done')::integer
+        attempted_at = NULL
     WHERE position = $1 AND kind = $2 AND state IN ('owed', 'stuck')
     RETURNING position
 )

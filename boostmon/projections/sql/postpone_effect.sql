@@ -1,8 +1,9 @@
--- Keep the open effect of kind $2 of the event at $1 as $3, to be tried again in $4 seconds, for $5.
+-- Keep the open effect of kind $2 of the event at $1 as $3, to be tried again in $4 seconds, for $5;
+-- $6: it is open whether the attempt took effect.
 WITH postponed AS (
     UPDATE effects
     SET state = $3, due_at = clock_timestamp() + $4::float8 * interval '1 second',
-        last_error = $5, attempts = attempts + 1
+        last_error = $5, attempted_at = CASE WHEN $6::boolean THEN attempted_at END
     WHERE position = $1 AND kind = $2 AND state IN ('owed', 'stuck')
     RETURNING position
 )

@@ -1,0 +1,119 @@
+"""Notices: to the timer's channel, or by direct message where that fails; each once."""
+
+import re
+import time
+from datetime import timedelta
+
+from boostmon.bot import replies
+from boostmon.bot.discord_api import DiscordApi, RefusedError
+from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
+from boostmon.bot.refusals import (
+    UNKNOWN_CHANNEL,
+    Final,
+    Later,
+    Verdict,
+    closes_channel,
+    judge_direct_message,
+)
+from boostmon.bot.server_view import Server
+from boostmon.database.clock import Clock
+from boostmon.events.timer import MINUTE, Expired, WarningSent
+from boostmon.projections.direct_channels import DirectChannels
+from boostmon.projections.owed import OwedEffect, OwedEffects
+
+NONCE_HOLDS = 60.0  # seconds; Discord says "the past few minutes"
+SKEW = timedelta(seconds=10)  # between Discord's clock and the database's
+OPENING_PATIENCE = 0.5  # seconds
+MINUTES = re.compile(r"[0-9]+\\ minutes?")  # as re.escape leaves it
+
+Receipt = dict[str, str]
+
+
+class Notices:
+    """Sends the notices that are owed, and finds out about those that may have been sent."""
+
+    def __init__(
+        self,
+        *,
+        api: DiscordApi,
+        owed: OwedEffects,
+        direct_channels: DirectChannels,
+        server: Server,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        self._api = api
+        self._owed = owed
+        self._direct_channels = direct_channels
+        self._server = server
+        self._clock = clock
+        self._pace = pace
+
+    async def send(self, effect: OwedEffect) -> Receipt | Verdict:
+        """Send the notice that is *effect*; raise as `DiscordApi` does for what may pass."""
+        in_doubt = effect.attempted_ago is not None and effect.attempted_ago > NONCE_HOLDS
+        channel_id = effect.channel_id
+        if channel_id is not None:
+            try:
+                found = await self._sent_before(effect, channel_id) if in_doubt else None
+                return found or await self._post(effect, channel_id, lane_of_channel(channel_id))
+            except RefusedError as error:
+                if not closes_channel(error):
+                    raise
+        try:
+            return await self._send_directly(effect, in_doubt=in_doubt)
+        except RefusedError as error:
+            return judge_direct_message(error)
+
+    async def _send_directly(self, effect: OwedEffect, *, in_doubt: bool) -> Receipt | Verdict:
+        user_id = effect.timer.user_id
+        channel_id = await self._direct_channels.find(user_id)
+        if channel_id is not None:
+            try:
+                found = await self._sent_before(effect, channel_id) if in_doubt else None
+                return found or await self._post(effect, channel_id, DIRECT)
+            except RefusedError as error:
+                if error.code != UNKNOWN_CHANNEL:
+                    raise
+        now = time.monotonic()
+        wait = self._pace.ready_at(OPENING, now) - now
+        if wait > OPENING_PATIENCE:
+            return Later(wait)
+        self._pace.start(OPENING, now)
+        channel_id = await self._api.open_direct_channel(user_id)
+        await self._direct_channels.note(user_id, channel_id)
+        return await self._post(effect, channel_id, DIRECT)
+
+    async def _post(self, effect: OwedEffect, channel_id: str, lane: str) -> Receipt:
+        await self._owed.attempting(effect)
+        message_id = await self._api.send(
+            channel_id,
+            self._text(effect),
+            mention=effect.timer.user_id,
+            nonce=effect.nonce,
+            lane=lane,
+        )
+        return {"channel_id": channel_id, "message_id": message_id}
+
+    async def _sent_before(self, effect: OwedEffect, channel_id: str) -> Receipt | Final | None:
+        """Read back whether an attempt older than the nonce has posted the notice."""
+        own = await self._api.own_messages_since(channel_id, effect.recorded_at - SKEW)
+        if own is None:
+            return Final("an attempt may have sent it; too much was said since to find out")
+        same = re.compile(MINUTES.sub("[0-9]+ minutes?", re.escape(self._text(effect))))
+        alike = [message_id for message_id, content in own.items() if same.fullmatch(content)]
+        others = await self._owed.receipted(effect, alike)
+        mine = [message_id for message_id in alike if message_id not in others]
+        return {"channel_id": channel_id, "message_id": mine[0]} if mine else None
+
+    def _text(self, effect: OwedEffect) -> str:
+        timer = effect.timer
+        role_name = self._server.role_name(timer.guild_id, timer.role_id)
+        match effect.event:
+            case WarningSent(expires_at=end):
+                minutes_left = -((self._clock.now() - end) // MINUTE)
+                return replies.warning(timer.user_id, role_name, max(1, minutes_left))
+            case Expired():
+                return replies.expiry(timer.user_id, role_name)
+            case event:
+                raise ValueError(f"no notice is owed for {type(event).__name__}")
