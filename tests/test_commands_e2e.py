@@ -1,13 +1,18 @@
 """The seven commands, end to end: the real bot, real disnake, PostgreSQL, a Discord on loopback."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from boostmon.bot import answers, replies
+from boostmon.bot import answers, reception, replies, settling
+from boostmon.commands.decider import SetTime
 from boostmon.database.pool import Database
+from boostmon.events.timer import HOUR, MINUTE, TimerId
+from boostmon.projections.role_timers import RoleTimers
+from tests.timers import handler_over, slash
 from tests.town import Json, Town
 from tests.town import town as a_town
 
@@ -57,6 +62,22 @@ async def public(town: Town, who: str, name: str, **options: str) -> Json:
     assert record["acknowledged_ms"] < 1000
     assert record["message"]["pinged"] == []
     return record
+
+
+def _broken(*_: object) -> None:
+    raise LookupError("nobody expected this")
+
+
+async def direct_messages(town: Town) -> list[Json]:
+    """Return the direct messages, once there are any."""
+    messages: list[Json] = []
+    for _ in range(250):
+        state = town.client.sandbox.state()
+        messages = [message for dm in state["dms"] for message in dm["messages"]]
+        if messages:
+            break
+        await asyncio.sleep(0.02)
+    return messages
 
 
 async def test_the_life_of_a_timer(town: Town) -> None:
@@ -309,9 +330,10 @@ async def test_a_refused_choice_leaves_the_menu_for_another(town: Town) -> None:
 
 
 async def test_the_timer_of_a_deleted_role_can_be_cleared(town: Town) -> None:
-    await public(town, "mona", "settime", user="max", role="VIP", duration="1h")
-    role_id = town.id_of("role", "VIP")
-    await town.client.sim("role", {"role": "VIP", "action": "delete"})
+    role_id = "1100000000000000004"
+    timer = TimerId(town.client.ids["guild"], town.id_of("user", "max"), role_id)
+    now = time.time_ns() // 1_000_000
+    await handler_over(town.database).handle(timer, SetTime(now, HOUR, ()), slash())
 
     left = await town.say("max", "timeleft")
     assert list(fields(left)) == [f"Deleted role {role_id}"]
@@ -345,6 +367,15 @@ async def test_what_could_not_be_acknowledged_is_not_decided(town: Town) -> None
     assert await town.events() == []
 
 
+async def test_an_acknowledgement_whose_answer_was_lost_counts(town: Town) -> None:
+    fault = {"method": "POST", "path": CALLBACK, "status": 502, "when": "after"}
+    await town.client.sim("fault", fault)
+
+    told = await public(town, "mona", "settime", user="max", role="VIP", duration="1h")
+
+    assert embed(told)["title"] == "Timed Role Activated"
+
+
 async def test_while_the_database_is_silent_the_outcome_is_called_open(
     town: Town, owner: asyncpg.Connection
 ) -> None:
@@ -370,12 +401,59 @@ async def test_an_outcome_too_late_for_the_reply_comes_by_dm(
     monkeypatch.setattr(answers, "TOKEN_LASTS", 0)
 
     await town.send("mona", "settime", user="max", role="VIP", duration="1h")
-    messages: list[Json] = []
+
+    (message,) = await direct_messages(town)
+    assert embed({"message": message})["title"] == "Timed Role Activated"
+
+
+async def test_an_outcome_whose_reply_is_gone_comes_by_dm(town: Town) -> None:
+    gone = {"message": "Unknown Message", "code": 10008}
+    fault = {"method": "PATCH", "path": ORIGINAL, "status": 404, "body": gone}
+    await town.client.sim("fault", fault)
+
+    await town.send("mona", "settime", user="max", role="VIP", duration="1h")
+
+    (message,) = await direct_messages(town)
+    assert embed({"message": message})["title"] == "Timed Role Activated"
+
+
+async def test_nothing_was_recorded_is_said_where_that_is_certain(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "PATIENCE", 0.1)
+    monkeypatch.setattr(RoleTimers, "of_member", lambda *_: asyncio.Event().wait())
+
+    record = await town.say("mona", "pausetime", user="max")
+    left = await town.say("max", "timeleft")
+
+    assert taken_back(record) == replies.NOTHING_RECORDED
+    assert (left["ephemeral"], left["message"]["content"]) == (True, replies.UNANSWERED)
+
+
+async def test_what_nobody_expected_is_answered_privately(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "outcome", _broken)
+    record = await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    assert taken_back(record) == replies.UNEXPECTED
+
+    monkeypatch.setattr(reception, "check_role", _broken)
+    record = await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    assert refused_at_once(record) == replies.UNEXPECTED
+
+
+async def test_a_hundred_additions_at_once_add_up(town: Town) -> None:
+    await public(town, "mona", "settime", user="max", role="VIP", duration="1h")
+    ask = "SELECT expires_at FROM role_timers"
+    before = await town.database.run(lambda connection: connection.fetchval(ask))
+
+    adding = (town.send("mona", "addtime", user="max", duration="1") for _ in range(100))
+    await asyncio.gather(*adding)
     for _ in range(250):
-        state = town.client.sandbox.state()
-        messages = [message for dm in state["dms"] for message in dm["messages"]]
-        if messages:
+        if len(await town.events()) == 101:
             break
         await asyncio.sleep(0.02)
 
-    assert [message["embeds"][0]["title"] for message in messages] == ["Timed Role Activated"]
+    after = await town.database.run(lambda connection: connection.fetchval(ask))
+    assert (await town.events()).count("TimeAdded") == 100
+    assert after - before == 100 * MINUTE

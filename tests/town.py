@@ -1,7 +1,7 @@
 """The real bot in a server of the sandbox, and people who use its commands."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,9 +9,13 @@ import aiohttp
 
 from boostmon.bot import app
 from boostmon.bot.app import Surroundings
+from boostmon.commands.decider import LONGEST, RemoveTime
+from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.config import DiscordConfig, SweepConfig
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.pool import Database
+from boostmon.events.store import EventStore
+from boostmon.events.timer import TimerId
 from boostmon.sandbox import Sandbox
 from tests.sandbox_client import Client
 
@@ -68,6 +72,15 @@ class Town:
         ask = "SELECT type FROM event_log ORDER BY position"
         rows = await self.database.run(lambda connection: connection.fetch(ask))
         return [row["type"] for row in rows]
+
+    async def expire(self, user: str, role: str) -> None:
+        """Bring a timer to its end, as if its time had passed."""
+        timer = TimerId(
+            self.client.ids["guild"], self.id_of("user", user), self.id_of("role", role)
+        )
+        clear = RemoveTime(self._surroundings.clock.now(), LONGEST, ())
+        origin = Origin(command_id=f"test:{user}:{role}", source="sweeper")
+        await CommandHandler(EventStore(self.database)).handle(timer, clear, origin)
 
     async def send(self, who: str, name: str, *, deliveries: int = 1, **options: str) -> str:
         """Let *who* give a command; return the interaction's id."""
@@ -138,7 +151,9 @@ class Town:
 
 
 @asynccontextmanager
-async def town(database: Database, owner_url: str) -> AsyncIterator[Town]:
+async def town(
+    database: Database, owner_url: str, *, privileged_intents: Sequence[str] = ()
+) -> AsyncIterator[Town]:
     """Lend a town in which the bot is at work."""
     clock = DatabaseClock()
     await clock.measure(database)
@@ -151,6 +166,7 @@ async def town(database: Database, owner_url: str) -> AsyncIterator[Town]:
             sweep=SweepConfig(),
         )
         made = Town(Client(sandbox, http), surroundings)
+        await made.client.sim("bot", {"privileged_intents": list(privileged_intents)})
         await made.start()
         try:
             yield made

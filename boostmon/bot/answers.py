@@ -12,6 +12,8 @@ from disnake.interactions import ApplicationCommandInteraction, MessageInteracti
 from disnake.ui.select import StringSelect
 
 ACKNOWLEDGE_WITHIN = 3.0  # seconds; later Discord has given the interaction up
+REPEATS_AFTER = 1.0  # seconds; disnake repeats what failed with 5xx or a reset
+ACKNOWLEDGED = 40060  # Discord's code: somebody has acknowledged this interaction
 CALL_WITHIN = 20.0  # seconds; disnake itself has no timeout but aiohttp's five minutes
 TOKEN_LASTS = 14.5 * 60  # seconds of the 15 minutes, so that no edit starts too late
 SILENT = AllowedMentions.none()
@@ -45,7 +47,7 @@ class Answer:
             call = self._inter.response.defer()
         else:
             call = self._inter.response.defer(ephemeral=private)
-        return await self._sent(call, "acknowledge", within=ACKNOWLEDGE_WITHIN)
+        return await self._sent(_owned(call), "acknowledge", within=ACKNOWLEDGE_WITHIN)
 
     async def suggest(self, choices: dict[str, str]) -> None:
         """Answer somebody who is typing; each choice has what it shows and what it stands for."""
@@ -105,3 +107,14 @@ class Answer:
             self._log.warning("answer not delivered", step=what, error=repr(error))
             return False
         return True
+
+
+async def _owned(acknowledgement: Awaitable[None]) -> None:
+    """Send *acknowledgement*; let it count when only its repetition came too late."""
+    started = time.monotonic()
+    try:
+        await acknowledgement
+    except disnake.HTTPException as error:
+        repeated = time.monotonic() - started >= REPEATS_AFTER
+        if error.code != ACKNOWLEDGED or not repeated:
+            raise

@@ -52,6 +52,16 @@ class Relay:
         self._news = True
         self._woken.set()
 
+    def reload(self) -> None:
+        """Look at everything that is owed anew: an effect was opened again."""
+        self._head = 0
+        self.wake()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks to Discord."""
+        return self._lease.held
+
     def hasten(self, guild_id: str) -> None:
         """Try again now what is owed in a server: its roles or permissions have changed."""
         self._backlog.hasten(guild_id, time.monotonic())
@@ -82,8 +92,7 @@ class Relay:
             held = self._lease.held
             if await self._lease.claim() and not held:
                 log.info("this process speaks to Discord")
-                self._head = 0
-                self.wake()
+                self.reload()
             await asyncio.sleep(RENEW_EVERY)
 
     async def _work(self) -> None:

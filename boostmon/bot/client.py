@@ -1,0 +1,127 @@
+"""The disnake client: how it logs in, what it listens to, and why it may have to stop."""
+
+import asyncio
+import weakref
+from typing import Any
+
+import aiohttp
+import disnake
+import structlog
+from disnake import MemberCacheFlags
+from disnake.ext import commands
+from disnake.flags import ApplicationFlags
+from disnake.http import HTTPClient, Route
+from disnake.webhook.async_ import async_context
+
+from boostmon.bot.observer import Observer
+from boostmon.config import DiscordConfig
+from boostmon.errors import ConfigurationError, DiscordError
+
+REFUSAL = "Discord refuses DISCORD_TOKEN; copy it again from the page Bot of your application."
+AUTHENTICATION_FAILED = 4004  # topics/opcodes-and-status-codes, "Gateway Close Event Codes"
+
+log = structlog.get_logger()
+
+
+class BoostMon(commands.InteractionBot):
+    """Tells *observer* what Discord does on its own."""
+
+    observer: Observer
+
+    async def on_ready(self) -> None:
+        log.info("connected to Discord", user=str(self.user), servers=len(self.guilds))
+        for guild in self.guilds:
+            await self.observer.server_seen(guild)
+
+    async def on_guild_available(self, guild: disnake.Guild) -> None:
+        await self.observer.server_seen(guild)
+
+    async def on_guild_join(self, guild: disnake.Guild) -> None:
+        await self.observer.bot_returned(guild)
+
+    async def on_guild_role_delete(self, role: disnake.Role) -> None:
+        await self.observer.role_deleted(str(role.guild.id), str(role.id))
+
+    async def on_guild_role_update(self, before: disnake.Role, after: disnake.Role) -> None:
+        if (before.position, before.permissions) != (after.position, after.permissions):
+            self.observer.rights_changed(str(after.guild.id))
+
+    async def on_member_join(self, member: disnake.Member) -> None:
+        await self.observer.member_returned(str(member.guild.id), str(member.id))
+
+    async def on_raw_member_update(self, member: disnake.Member) -> None:
+        guild_id = str(member.guild.id)
+        if self.user is not None and member.id == self.user.id:
+            self.observer.rights_changed(guild_id)
+        else:
+            held = {str(role.id) for role in member.roles}
+            await self.observer.member_changed(guild_id, str(member.id), held)
+
+    async def on_error(self, event_method: str, *_: Any, **__: Any) -> None:
+        log.exception("event not handled", gateway_event=event_method)  # noqa: LOG004 - disnake calls it in one
+
+
+async def open_client(discord: DiscordConfig) -> BoostMon:
+    """Return a client that is logged in, and not connected yet.
+
+    It listens to members when the application may. Raise `ConfigurationError` when Discord
+    refuses the token and `DiscordError` when it cannot be reached.
+    """
+    Route.BASE = discord.boostmon_discord_api
+    _mend_leak()
+    try:
+        intents = disnake.Intents(guilds=True, members=await _may_see_members(discord))
+        bot = BoostMon(
+            intents=intents,
+            member_cache_flags=MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            allowed_mentions=disnake.AllowedMentions.none(),
+            test_guilds=[int(discord.discord_guild_id)] if discord.discord_guild_id else None,
+            owner_id=0,  # nobody: disnake would ask for the owners, which nothing here needs
+        )
+        await bot.login(discord.discord_token)
+    except disnake.LoginFailure as error:
+        raise ConfigurationError(REFUSAL) from error
+    except (aiohttp.ClientError, OSError, TimeoutError, disnake.HTTPException) as error:
+        raise DiscordError(
+            f"Discord at {discord.boostmon_discord_api} does not answer as it should ({error}); "
+            "look at the network of this machine, and try again."
+        ) from error
+    return bot
+
+
+async def stay_connected(bot: BoostMon) -> None:
+    """Keep *bot* connected; raise a sentence when Discord does not want it any more."""
+    try:
+        await bot.connect()
+    except disnake.PrivilegedIntentsRequired as error:
+        raise DiscordError(
+            "The Server Members Intent was switched off for this application; start again."
+        ) from error
+    except disnake.SessionStartLimitReached as error:
+        raise DiscordError(
+            "Discord allows this application no more starts today; wait until tomorrow."
+        ) from error
+    except disnake.ConnectionClosed as error:
+        if error.code == AUTHENTICATION_FAILED:
+            raise ConfigurationError(REFUSAL) from error
+        raise DiscordError(f"Discord has closed the connection for good ({error}).") from error
+    except disnake.GatewayNotFound as error:
+        raise DiscordError("Discord names no gateway; try again later.") from error
+
+
+async def _may_see_members(discord: DiscordConfig) -> bool:
+    """Ask whether the application was given the privileged members intent."""
+    http = HTTPClient(loop=asyncio.get_running_loop())
+    try:
+        await http.static_login(discord.discord_token)
+        flags = ApplicationFlags._from_value((await http.application_info())["flags"])  # noqa: SLF001 - disnake offers it to a client only
+    finally:
+        await http.close()
+    return flags.gateway_guild_members or flags.gateway_guild_members_limited
+
+
+def _mend_leak() -> None:
+    """Let disnake forget the locks of interactions that are over; 2.12 keeps each for ever."""
+    forgetful: Any = weakref.WeakValueDictionary()
+    async_context.get()._locks = forgetful  # noqa: SLF001 - the leak is private
