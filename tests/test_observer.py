@@ -144,6 +144,13 @@ async def test_a_bot_that_was_removed_does_what_is_owed_when_it_is_back(
     await owner.execute("UPDATE events SET recorded_at = recorded_at - interval '2 hours'")
     await town.client.sim("guild", {"action": "add_bot"})
 
+    async def stuck_below() -> Any:
+        """Tell when the invited bot has found that its new role is the lowest."""
+        return "Move BoostMon's role" in str(await stuck())
+
+    await until(stuck_below)
+    await town.client.sim("role", {"role": "BoostMon", "action": "move", "position": 6})
+
     async def settled() -> Any:
         ask = "SELECT bool_and(done_at IS NOT NULL) FROM effects"
         return await owner.fetchval(ask)
