@@ -164,6 +164,7 @@ async def town(
             clock=clock,
             discord=DiscordConfig(discord_token=sandbox.token, boostmon_discord_api=sandbox.api),
             sweep=SweepConfig(),
+            quiet_seconds=0.1,
         )
         made = Town(Client(sandbox, http), surroundings)
         await made.client.sim("bot", {"privileged_intents": list(privileged_intents)})

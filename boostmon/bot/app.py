@@ -41,7 +41,10 @@ log = structlog.get_logger()
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What a bot runs on: the pool, a direct URL for hints, timer time, and settings."""
+    """What a bot runs on: the pool, a direct URL for hints, timer time, and settings.
+
+    *quiet_seconds*: how long no further server arrives before all are taken to be there.
+    """
 
     database: Database
     owner_url: str
@@ -49,6 +52,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     discord: DiscordConfig
     sweep: SweepConfig
     limits: Limits = Limits()
+    quiet_seconds: float = 2.0
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -75,7 +79,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
     Raise `ConfigurationError` when Discord refuses the token, and `DiscordError` when it cannot be
     reached at the start, or does not want the bot any more; a connection lost is made again.
     """
-    bot = await open_client(surroundings.discord)
+    bot = await open_client(surroundings.discord, quiet_seconds=surroundings.quiet_seconds)
     parts = _put_together(bot, surroundings)
     try:
         await _until(

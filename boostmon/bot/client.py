@@ -61,7 +61,7 @@ class BoostMon(commands.InteractionBot):
         log.exception("event not handled", gateway_event=event_method)  # noqa: LOG004 - disnake calls it in one
 
 
-async def open_client(discord: DiscordConfig) -> BoostMon:
+async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostMon:
     """Return a client that is logged in, and not connected yet.
 
     It listens to members when the application may. Raise `ConfigurationError` when Discord
@@ -75,6 +75,7 @@ async def open_client(discord: DiscordConfig) -> BoostMon:
             intents=intents,
             member_cache_flags=MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=quiet_seconds,
             allowed_mentions=disnake.AllowedMentions.none(),
             test_guilds=[int(discord.discord_guild_id)] if discord.discord_guild_id else None,
             owner_id=0,  # nobody: disnake would ask for the owners, which nothing here needs

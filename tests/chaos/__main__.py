@@ -1,0 +1,69 @@
+"""`python -m tests.chaos --minutes M --seed S [--plant NAME]`."""
+
+import argparse
+import asyncio
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.driver import Plan, Summary, run
+
+PLANTS = ("role-before-event", "lease-ignored", "nonce-dropped")
+
+
+def main() -> None:
+    """Run, and print what came of it; exit 1 when a promise was broken."""
+    arguments = _arguments()
+    seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
+    plan = Plan(minutes=arguments.minutes, seed=seed, plant=arguments.plant)
+    print(f"seed {seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="boostmon-chaos-"))
+    folder.chmod(0o711)  # root's PostgreSQL runs as another account
+    summary = asyncio.run(run(plan, folder))
+    show(summary)
+    if summary.violations:
+        print(f"logs: {folder}")
+        sys.exit(1)
+    shutil.rmtree(folder)
+
+
+def show(summary: Summary) -> None:
+    """Print the summary."""
+    for name, value in table(summary).items():
+        print(f"{name:<24}{value:>8}")
+    for violation in summary.violations:
+        print(f"{violation.kind}: {violation.text}")
+
+
+def table(summary: Summary) -> dict[str, object]:
+    """Return what a run was, line by line."""
+    kinds = summary.troubles
+    return {
+        "seed": summary.plan.seed,
+        "minutes": summary.plan.minutes,
+        "commands": summary.given,
+        "acknowledged": summary.acknowledged,
+        "events": sum(summary.events.values()),
+        "expiries": summary.events["Expired"],
+        "warnings": summary.events["WarningSent"],
+        "notices delivered": summary.notices,
+        **dict(sorted(kinds.items())),
+        "settled after (s)": round(summary.settled_after, 1),
+        "lost": summary.of("lost"),
+        "twice": summary.of("twice"),
+        "wrong": summary.of("wrong"),
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--plant", choices=PLANTS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""The oracle: after the trouble, what the log says must be what people and Discord have seen."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from boostmon.bot import replies
+from boostmon.projections.owed import NONCE_LENGTH
+from tests.chaos.world import Json, World, members, notices
+
+EVENTS = """
+SELECT log.position, log.guild_id, log.user_id, log.role_id, log.type, log.command_id,
+    log.metadata ->> 'source' AS source, log.recorded_at, encode(events.hash, 'hex') AS hash
+FROM event_log AS log JOIN events USING (position) ORDER BY log.position
+"""
+EFFECTS = """
+SELECT position, kind, state, attempts, last_error, receipt FROM effects ORDER BY position, kind
+"""
+ENDINGS = ("Expired", "Cleared")
+STARTS = ("TimerSet",)
+GIVING = ("TimerSet", "TimeAdded", "Resumed")
+NOTIFYING = ("WarningSent", "Expired")
+ROLES_CHANGED = 25  # resources/audit-log, "Audit Log Events": MEMBER_ROLE_UPDATE
+OPEN = (replies.OPEN, replies.STOPPED, replies.UNEXPECTED, replies.UNANSWERED)
+EPOCH_MS = 1_420_070_400_000  # of snowflakes; reference, "Snowflakes"
+
+Timer = tuple[str, str, str]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """An event of the log; *nonce* is that of its notice."""
+
+    position: int
+    timer: Timer
+    type: str
+    command_id: str
+    source: str
+    recorded_at: datetime
+    nonce: str
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """What Discord was owed, and what became of it."""
+
+    position: int
+    kind: str
+    state: str
+    attempts: int
+    last_error: str | None
+    receipt: dict[str, str]
+
+
+class Violation(Struct, frozen=True):
+    """A broken promise: something *lost*, something done *twice*, or else *wrong*."""
+
+    kind: str
+    text: str
+
+
+class Evidence:
+    """All that the log, the effects and Discord show."""
+
+    def __init__(self, events: list[Event], effects: list[Effect], world: World) -> None:
+        self.events, self.effects = events, effects
+        self.by_position = {event.position: event for event in events}
+        self.state = world.state()
+        self.bot_id = world.bot_id
+
+
+async def gather(url: str, world: World) -> Evidence:
+    """Read the database at *url*, and look at *world*."""
+    connection = await asyncpg.connect(url)
+    try:
+        events = [_event(row) for row in await connection.fetch(EVENTS)]
+        effects = [_effect(row) for row in await connection.fetch(EFFECTS)]
+    finally:
+        await connection.close()
+    return Evidence(events, effects, world)
+
+
+def judge(evidence: Evidence) -> list[Violation]:
+    """Return every promise that was broken."""
+    checks = (_commands, _owed, _roles, _role_changes, _notices, _sandbox)
+    return [violation for check in checks for violation in check(evidence)]
+
+
+def acknowledged(interaction: Json) -> bool:
+    """Tell whether the caller has seen that the command was carried out."""
+    shown = [interaction["message"], *interaction["history"]]
+    return any(message and message.get("embeds") for message in shown)
+
+
+def refused(interaction: Json) -> bool:
+    """Tell whether the caller was told for certain that nothing was recorded."""
+    said = [*interaction["followups"], interaction["message"]]
+    texts = [one["content"] for one in said if one and one["content"]]
+    private = interaction["ephemeral"] or interaction["followups"]
+    return bool(private and texts) and not any(text in OPEN for text in texts)
+
+
+def _commands(evidence: Evidence) -> Iterator[Violation]:
+    counted = Counter(event.command_id for event in evidence.events if event.source == "slash")
+    ends = Counter(
+        event.command_id
+        for event in evidence.events
+        if event.source == "slash" and event.type == "Expired"
+    )  # of time removed down to nothing: two events of one command
+    for interaction in evidence.state["interactions"]:
+        command_id, name = interaction["id"], interaction["data"]["name"]
+        times = counted.pop(command_id, 0) - ends[command_id]
+        if times > 1:
+            yield Violation("twice", f"/{name} {command_id} is in the log {times} times")
+        if acknowledged(interaction) and not times:
+            yield Violation("lost", f"/{name} {command_id} was acknowledged and is not in the log")
+        if refused(interaction) and times:
+            yield Violation("wrong", f"/{name} {command_id} was refused and is in the log")
+    for command_id in counted:
+        yield Violation("wrong", f"nobody gave the command {command_id} of the log")
+
+
+def _owed(evidence: Evidence) -> Iterator[Violation]:
+    for effect in evidence.effects:
+        if effect.state in ("owed", "stuck"):
+            yield Violation(
+                "lost",
+                f"{effect.kind} of event {effect.position} is still {effect.state} after "
+                f"{effect.attempts} attempts: {effect.last_error}",
+            )
+
+
+def _roles(evidence: Evidence) -> Iterator[Violation]:
+    held = members(evidence.state)
+    runs: dict[Timer, bool] = {}
+    for event in evidence.events:
+        if event.type in (*STARTS, *ENDINGS):
+            runs[event.timer] = event.type in STARTS
+    for timer, running in runs.items():
+        server, user, role = timer
+        if (server, user) in held and (role in held[server, user]) != running:
+            said = "runs, and the role is gone" if running else "has ended, and the role is there"
+            yield Violation("lost", f"the timer {timer} {said}")
+
+
+def _role_changes(evidence: Evidence) -> Iterator[Violation]:
+    """Each change of a role in Discord needs an event of its own that was there before it."""
+    reasons: dict[tuple[Timer, str], list[int]] = {}
+    for event in evidence.events:
+        change = "$add" if event.type in GIVING else "$remove" if event.type in ENDINGS else ""
+        reasons.setdefault((event.timer, change), []).append(_ms(event.recorded_at))
+    done = Counter[tuple[Timer, str]]()
+    for timer, change, at in sorted(_changed_roles(evidence), key=lambda changed: changed[-1]):
+        done[timer, change] += 1
+        before = sum(reason <= at for reason in reasons.get((timer, change), ()))
+        if done[timer, change] > before:
+            yield Violation("wrong", f"{change} of {timer} at {at} came before its event")
+
+
+def _changed_roles(evidence: Evidence) -> list[tuple[Timer, str, int]]:
+    return [
+        ((guild["id"], entry["target_id"], role["id"]), change["key"], _made_at(entry["id"]))
+        for guild in evidence.state["guilds"]
+        for entry in guild["audit_log"]
+        if entry["action_type"] == ROLES_CHANGED and entry["user_id"] == evidence.bot_id
+        for change in entry["changes"]
+        for role in change["new_value"]
+    ]
+
+
+def _notices(evidence: Evidence) -> Iterator[Violation]:
+    posted = {message["id"]: message for message in notices(evidence.state, evidence.bot_id)}
+    by_position = {e.position: e for e in evidence.effects if e.kind == "notice"}
+    for event in evidence.events:
+        if event.type in NOTIFYING and event.position not in by_position:
+            yield Violation("lost", f"no notice is owed for {event.type} at {event.position}")
+    for effect in by_position.values():
+        yield from _receipt(effect, posted)
+    yield from _unaccounted(evidence, by_position, posted)
+
+
+def _receipt(effect: Effect, posted: dict[str, Json]) -> Iterator[Violation]:
+    where = f"the notice of event {effect.position}"
+    message_id, reason = effect.receipt.get("message_id"), effect.receipt.get("reason")
+    if effect.state != "done" or reason:
+        return
+    if message_id is None:
+        yield Violation("wrong", f"{where} is done without a receipt")
+    elif message_id not in posted:
+        yield Violation("lost", f"{where} is receipted and stands nowhere")
+    elif posted[message_id]["channel_id"] != effect.receipt.get("channel_id"):
+        yield Violation("wrong", f"{where} stands in another channel than its receipt says")
+
+
+def _unaccounted(
+    evidence: Evidence, effects: dict[int, Effect], posted: dict[str, Json]
+) -> Iterator[Violation]:
+    """Find messages that no receipt names; one whose answer was lost may be superseded."""
+    receipts = Counter(
+        e.receipt["message_id"] for e in effects.values() if "message_id" in e.receipt
+    )
+    for message_id, times in receipts.items():
+        if times > 1:
+            yield Violation("lost", f"the message {message_id} is the receipt of {times} notices")
+    events = {event.nonce: event for event in evidence.events}
+    doubtful = Counter[str]()
+    for message_id, message in posted.items():
+        if message_id in receipts:
+            continue
+        nonce = str(message.get("nonce"))
+        effect = effects.get(events[nonce].position) if nonce in events else None
+        doubtful[nonce] += 1
+        excused = effect and effect.attempts and (effect.state, effect.receipt) in EXCUSES
+        if not excused or doubtful[nonce] > 1:
+            yield Violation("twice", f"no receipt names the message {message_id}: {_of(effect)}")
+
+
+EXCUSES: tuple[tuple[str, dict[str, str]], ...] = (("superseded", {}),)
+
+
+def _of(effect: Effect | None) -> str:
+    if effect is None:
+        return "of no event that is known"
+    return f"of event {effect.position}, {effect.state}, {effect.attempts} attempts"
+
+
+def _sandbox(evidence: Evidence) -> Iterator[Violation]:
+    for what in ("unknown", "crashes"):
+        for entry in evidence.state[what]:
+            yield Violation("wrong", f"{what}: {entry['method']} {entry['path']}")
+    for kind, times in evidence.state["rate_limited"].items():
+        if times:
+            yield Violation("wrong", f"{times} requests were too fast for the limit of {kind}")
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        position=row["position"],
+        timer=(row["guild_id"], row["user_id"], row["role_id"]),
+        type=row["type"],
+        command_id=row["command_id"],
+        source=row["source"],
+        recorded_at=row["recorded_at"],
+        nonce=row["hash"][:NONCE_LENGTH],
+    )
+
+
+def _effect(row: Any) -> Effect:
+    receipt = msgspec.json.decode(row["receipt"]) if row["receipt"] else {}
+    return Effect(**{**row, "receipt": receipt})
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _made_at(snowflake: str) -> int:
+    return (int(snowflake) >> 22) + EPOCH_MS

@@ -1,0 +1,76 @@
+"""`boostmon` with a bug planted in it, to see whether the oracle finds it.
+
+The name of the bug stands in CHAOS_PLANT; the driver runs this instead of `boostmon`.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from boostmon.bot import app
+from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.notices import Notices
+from boostmon.cli import main
+from boostmon.commands.sweeper import Sweeper
+from boostmon.projections.lease import Lease
+
+VARIABLE = "CHAOS_PLANT"
+
+
+def role_before_event() -> None:
+    """Have the sweeper take a role before its end is in the log."""
+    relays: list[Any] = []
+    make_relay, sweep_page = app._relay, Sweeper._sweep_page  # noqa: SLF001 - a bug is planted there
+
+    def relay(*arguments: Any) -> Any:
+        relays.append(make_relay(*arguments))
+        return relays[-1]
+
+    async def sweep(self: Any, page: list[Any], now: int) -> int:
+        api = relays[-1]._delivery._api  # noqa: SLF001 - the same
+        for due in page:
+            history = await self._store.read(due.timer)  # noqa: SLF001 - the same
+            if getattr(history.state, "expires_at", now + 1) <= now:
+                await api.take_role(due.timer, reason="planted")
+        return await sweep_page(self, page, now)
+
+    app._relay = relay  # noqa: SLF001 - the same
+    Sweeper._sweep_page = sweep  # type: ignore[method-assign] # noqa: SLF001 - the same
+
+
+def lease_ignored() -> None:
+    """Have every process believe that it alone speaks to Discord."""
+
+    async def claim(_: Lease) -> bool:
+        return True
+
+    Lease.held = property(lambda _: True)  # type: ignore[method-assign,assignment] # the bug
+    Lease.left = property(lambda _: 20.0)  # type: ignore[method-assign,assignment] # the bug
+    Lease.claim = claim  # type: ignore[method-assign] # the bug
+
+
+def nonce_dropped() -> None:
+    """Send notices without a nonce, and without a look at what was sent before."""
+    request = DiscordApi._request  # noqa: SLF001 - a bug is planted there
+
+    async def forgetful(self: DiscordApi, route: Any, lane: str, **arguments: Any) -> Any:
+        for name in ("nonce", "enforce_nonce"):
+            arguments.get("json", {}).pop(name, None)
+        return await request(self, route, lane, **arguments)
+
+    async def never(*_: object) -> None:
+        return None
+
+    DiscordApi._request = forgetful  # type: ignore[method-assign] # noqa: SLF001 - the same
+    Notices._sent_before = never  # type: ignore[method-assign] # noqa: SLF001 - the same
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "role-before-event": role_before_event,
+    "lease-ignored": lease_ignored,
+    "nonce-dropped": nonce_dropped,
+}
+
+if __name__ == "__main__":
+    PLANTS[os.environ[VARIABLE]]()
+    main()
