@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+import structlog
+from structlog.typing import Processor
 
 from boostmon.config import PoolConfig
 from boostmon.database.connection import role_of, session
@@ -16,6 +18,10 @@ from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, chosen, schema
 
+PLAIN: list[Processor] = [  # tracebacks with local variables take minutes
+    structlog.processors.add_log_level,
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+]
 GIVEN = os.environ.get("BOOSTMON_TEST_DATABASE_URL")
 SERVER = pytest.StashKey[TestServer]()
 RUNNING = pytest.StashKey[ExitStack]()
@@ -26,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("BOOSTMON_", "DISCORD_")) or name in ("DATABASE_URL", "PORT"):
             del os.environ[name]
+    structlog.configure(processors=PLAIN)
     if hasattr(config, "workerinput"):
         server = msgspec.convert(config.workerinput["server"], TestServer)
         config.stash[SERVER] = server

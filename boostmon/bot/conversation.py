@@ -60,6 +60,14 @@ class Conversation:
             log.exception("command failed", asked=structs.asdict(asked))
             await answer.refuse(replies.UNEXPECTED)
 
+    def hurry(self) -> None:
+        """Wait no longer for changes of roles."""
+        self._role_changes.stop()
+
+    def stop(self) -> None:
+        """Give up what the database has not answered; the callers are told."""
+        self._settling.stop()
+
     async def _meant(self, answer: Answer, asked: Asked, place: Place) -> TimerId | None:
         """Return the timer that is meant; None when the caller is asked to choose."""
         if asked.role_id is not None:

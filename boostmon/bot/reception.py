@@ -38,6 +38,23 @@ class Reception:
         self._conversation = conversation
         self._time_left = time_left
         self._clock = clock
+        self._held: set[asyncio.Task[object]] = set()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Receive nothing more, and give those who are being answered a moment for an answer."""
+        self._closed = True
+        self._conversation.hurry()
+        await self._ended()
+        self._conversation.stop()
+        await self._ended()
+        self.stop()
+
+    def stop(self) -> None:
+        """Drop everything at once."""
+        self._closed = True
+        for task in self._held:
+            task.cancel()
 
     async def command(
         self, inter: ApplicationCommandInteraction, action: Action, options: Options
@@ -54,14 +71,11 @@ class Reception:
     ) -> None:
         """Tell the caller alone when the timers of *user* end."""
         answer = Answer(inter)
-        try:
-            place = Place(inter)
-        except RejectedError as refusal:
-            await answer.refuse_at_once(str(refusal))
-            return
-        if await answer.acknowledge(private=True):
-            role_id = str(role.id) if role else None
-            await self._time_left.tell(answer, place, user_id=str(user.id), role_id=role_id)
+        role_id = str(role.id) if role else None
+        with self._holding():
+            place = await _understood(answer, lambda: Place(inter))
+            if place is not None and await answer.acknowledge(private=True):
+                await self._time_left.tell(answer, place, user_id=str(user.id), role_id=role_id)
 
     async def _hold(
         self,
@@ -69,18 +83,26 @@ class Reception:
         read: Callable[[Place], Asked],
     ) -> None:
         answer = Answer(inter)
+        with self._holding():
+            place = await _understood(answer, lambda: Place(inter))
+            asked = place and await _understood(answer, lambda: read(place))
+            if place and asked and await answer.acknowledge():
+                await self._conversation.carry_out(answer, asked, place)
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        if self._closed or task is None:
+            return
+        self._held.add(task)
         try:
-            place = Place(inter)
-            asked = read(place)
-        except RejectedError as refusal:
-            await answer.refuse_at_once(str(refusal))
-            return
-        except Exception:
-            log.exception("interaction not understood", interaction_id=inter.id)
-            await answer.refuse_at_once(replies.UNEXPECTED)
-            return
-        if await answer.acknowledge():
-            await self._conversation.carry_out(answer, asked, place)
+            yield
+        finally:
+            self._held.discard(task)
+
+    async def _ended(self) -> None:
+        if self._held:
+            await asyncio.wait(self._held, timeout=GRACE)
 
     def _read(
         self,

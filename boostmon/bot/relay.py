@@ -84,15 +84,18 @@ class Relay:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, BoostmonError):  # it ends by itself
             await asyncio.wait_for(self._lease.release(), FAREWELL)
 
     async def _keep_lease(self) -> None:
         while True:
             held = self._lease.held
-            if await self._lease.claim() and not held:
-                log.info("this process speaks to Discord")
-                self.reload()
+            try:
+                if await self._lease.claim() and not held:
+                    log.info("this process speaks to Discord")
+                    self.reload()
+            except BoostmonError as error:
+                log.error("the lease was not renewed", reason=str(error))
             await asyncio.sleep(RENEW_EVERY)
 
     async def _work(self) -> None:

@@ -29,10 +29,6 @@ WIDE = ("Notes", "Result")
 OPEN = "The database does not answer. I will finish this or tell you here; please do not repeat it."
 NOTHING_RECORDED = "The database does not answer. Nothing was recorded, try again in a minute."
 UNANSWERED = "The database does not answer; try again in a minute."
-STOPPED = (
-    "BoostMon was stopped before the database answered; "
-    "look with `/timeleft` before you repeat the command."
-)
 UNEXPECTED = (
     "Something went wrong inside BoostMon, its log says what; "
     "look with `/timeleft` before you repeat the command."

@@ -25,6 +25,8 @@ class RoleChanges:
     def __init__(self, effects: Effects, watch: EffectWatch) -> None:
         self._effects = effects
         self._watch = watch
+        self._within = WITHIN
+        self._limits: set[asyncio.Timeout] = set()
 
     async def of(self, handled: Handled) -> EffectState | None:
         """Return how far the role change of *handled* came; None when there is none to make."""
@@ -32,11 +34,21 @@ class RoleChanges:
         if kind is None or handled.position is None:
             return None
         owed = EffectState(kind=kind, state="owed", last_error=None)
+        limit = asyncio.timeout(self._within)
+        self._limits.add(limit)
         try:
-            async with asyncio.timeout(WITHIN):
+            async with limit:
                 return await self._changed(handled.position, owed)
         except (TimeoutError, DatabaseUnavailableError):
             return owed
+        finally:
+            self._limits.discard(limit)
+
+    def stop(self) -> None:
+        """Wait no longer: what is not known yet is being done."""
+        self._within = 0.0
+        for limit in self._limits:
+            limit.reschedule(0.0)
 
     async def _changed(self, position: int, owed: EffectState) -> EffectState:
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -10,17 +11,20 @@ from boostmon.bot import replies
 from boostmon.bot.answers import Answer
 from boostmon.commands.decider import TimerCommand
 from boostmon.commands.handler import CommandHandler, Handled, Origin
-from boostmon.errors import DatabaseUnavailableError
+from boostmon.errors import BoostmonError, DatabaseUnavailableError
 from boostmon.events.timer import TimerId
 
 PATIENCE = 4.0  # seconds until the caller is told that the database does not answer
 FIRST_PAUSE = 1.0  # seconds
 SLOWEST = 30.0  # seconds between two attempts, at most
-FAREWELL = 2.0  # seconds for the last words when the bot stops
 
 Result = TypeVar("Result")
 
 log = structlog.get_logger()
+
+
+class StoppedError(BoostmonError):
+    """BoostMon was stopped before the database answered; look with `/timeleft` if it counted."""
 
 
 class Settling:
@@ -29,39 +33,26 @@ class Settling:
     def __init__(self, handler: CommandHandler) -> None:
         self._handler = handler
         self._attempts: set[asyncio.Task[Handled]] = set()
-        self._open: set[Answer] = set()
+        self._stopped = asyncio.Event()
 
     async def settled(
         self, answer: Answer, timer: TimerId, *, command: TimerCommand, origin: Origin
     ) -> Handled:
         """Return what *command* did, or raise `RejectedError`; tell *answer* when that takes long.
 
-        Every attempt has the same *origin*, so the command takes effect once.
+        Every attempt has the same *origin*, so the command takes effect once. Raise `StoppedError`
+        when the bot stops first: then the outcome stays open.
         """
         attempt = self._attempt(timer, command, origin)
         await asyncio.wait({attempt}, timeout=PATIENCE)
-        if attempt.done() and not isinstance(attempt.exception(), DatabaseUnavailableError):
-            return attempt.result()
-        self._open.add(answer)
-        try:
+        if _is_open(attempt):
             await answer.show(replies.OPEN)
-            return await self._kept_at(attempt, timer, command, origin)
-        finally:
-            self._open.discard(answer)
-
-    async def close(self) -> None:
-        """Stop, and tell those whose outcome is open to look for themselves."""
-        answers = list(self._open)
-        self.stop()
-        farewells = [asyncio.create_task(answer.show(replies.STOPPED)) for answer in answers]
-        if farewells:
-            _, late = await asyncio.wait(farewells, timeout=FAREWELL)
-            for farewell in late:
-                farewell.cancel()
+        return await self._kept_at(attempt, timer, command, origin)
 
     def stop(self) -> None:
         """Drop every attempt under way."""
-        for attempt in list(self._attempts):
+        self._stopped.set()
+        for attempt in self._attempts:
             attempt.cancel()
 
     async def _kept_at(
@@ -73,13 +64,21 @@ class Settling:
     ) -> Handled:
         pause = FIRST_PAUSE
         while True:
-            try:
-                return await attempt
-            except DatabaseUnavailableError:
-                log.info("outcome open", command_id=origin.command_id, retry_in_seconds=pause)
-            await asyncio.sleep(pause)
+            await asyncio.wait({attempt})
+            if attempt.cancelled():
+                raise StoppedError
+            if not _is_open(attempt):
+                return attempt.result()
+            log.info("outcome open", command_id=origin.command_id, retry_in_seconds=pause)
+            await self._pause(pause)
             pause = min(2 * pause, SLOWEST)
             attempt = self._attempt(timer, command, origin)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+                raise StoppedError
 
     def _attempt(
         self, timer: TimerId, command: TimerCommand, origin: Origin
@@ -88,6 +87,12 @@ class Settling:
         self._attempts.add(attempt)
         attempt.add_done_callback(self._attempts.discard)
         return attempt
+
+
+def _is_open(attempt: asyncio.Task[Handled]) -> bool:
+    if not attempt.done():
+        return True
+    return not attempt.cancelled() and isinstance(attempt.exception(), DatabaseUnavailableError)
 
 
 async def soon(question: Awaitable[Result]) -> Result:

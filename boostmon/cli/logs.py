@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 from boostmon.config import LogConfig
@@ -34,6 +35,7 @@ def configure_logs(config: LogConfig) -> None:
             ],
         )
     )
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.boostmon_log_level.upper())
@@ -48,6 +50,15 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _rendering(config: LogConfig) -> list[Any]:
+    """Render lines, and tracebacks without local variables: those may hold a secret."""
     if config.boostmon_log_format == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = ExceptionDictTransformer(show_locals=False)
+        return [
+            structlog.processors.ExceptionRenderer(plain),
+            structlog.processors.JSONRenderer(),
+        ]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
+
 from tests.chaos.driver import Plan, Summary, run
 
 PLANTS = ("role-before-event", "lease-ignored", "nonce-dropped")
@@ -18,13 +20,13 @@ def main() -> None:
     arguments = _arguments()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     plan = Plan(minutes=arguments.minutes, seed=seed, plant=arguments.plant)
-    print(f"seed {seed}", flush=True)
+    click.echo(f"seed {seed}")
     folder = Path(tempfile.mkdtemp(prefix="boostmon-chaos-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as another account
     summary = asyncio.run(run(plan, folder))
     show(summary)
     if summary.violations:
-        print(f"logs: {folder}")
+        click.echo(f"logs: {folder}")
         sys.exit(1)
     shutil.rmtree(folder)
 
@@ -32,9 +34,9 @@ def main() -> None:
 def show(summary: Summary) -> None:
     """Print the summary."""
     for name, value in table(summary).items():
-        print(f"{name:<24}{value:>8}")
+        click.echo(f"{name:<24}{value:>8}")
     for violation in summary.violations:
-        print(f"{violation.kind}: {violation.text}")
+        click.echo(f"{violation.kind}: {violation.text}")
 
 
 def table(summary: Summary) -> dict[str, object]:

@@ -2,15 +2,14 @@
 
 import asyncio
 import os
-import random
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import asyncpg
 from msgspec import Struct, field
@@ -132,8 +131,8 @@ async def _stage(plan: Plan, folder: Path) -> AsyncIterator[Stage]:
 async def _act(plan: Plan, stage: Stage, summary: Summary) -> None:
     """Let people and trouble have their way for as long as planned."""
     seconds = plan.minutes * 60
-    orders = people.orders(random.Random(plan.seed), seconds, plan.per_second)
-    blows = trouble.blows(random.Random(plan.seed + 1), seconds, plan.trouble_every, plan.longest)
+    orders = people.orders(_seeded(plan.seed), seconds, plan.per_second)
+    blows = trouble.blows(_seeded(plan.seed + 1), seconds, plan.trouble_every, plan.longest)
     moments: list[Moment] = sorted([*orders, *blows], key=lambda moment: moment.at)
     start = time.monotonic()
     for moment in moments:
@@ -143,6 +142,10 @@ async def _act(plan: Plan, stage: Stage, summary: Summary) -> None:
         else:
             summary.given += people.give(stage.world, moment)
     await stage.trouble.end()
+
+
+def _seeded(seed: int) -> Random:
+    return Random(seed)  # noqa: S311 - a plan to be had again, no secret
 
 
 async def _wait_until(moment: float, bots: Sequence[Bot]) -> None:

@@ -29,24 +29,24 @@ def role_before_event() -> None:
     async def sweep(self: Any, page: list[Any], now: int) -> int:
         api = relays[-1]._delivery._api  # noqa: SLF001 - the same
         for due in page:
-            history = await self._store.read(due.timer)  # noqa: SLF001 - the same
+            history = await self._store.read(due.timer)
             if getattr(history.state, "expires_at", now + 1) <= now:
                 await api.take_role(due.timer, reason="planted")
         return await sweep_page(self, page, now)
 
-    app._relay = relay  # noqa: SLF001 - the same
-    Sweeper._sweep_page = sweep  # type: ignore[method-assign] # noqa: SLF001 - the same
+    _plant(app, "_relay", relay)
+    _plant(Sweeper, "_sweep_page", sweep)
 
 
 def lease_ignored() -> None:
     """Have every process believe that it alone speaks to Discord."""
 
-    async def claim(_: Lease) -> bool:
+    async def claim(_: object) -> bool:
         return True
 
-    Lease.held = property(lambda _: True)  # type: ignore[method-assign,assignment] # the bug
-    Lease.left = property(lambda _: 20.0)  # type: ignore[method-assign,assignment] # the bug
-    Lease.claim = claim  # type: ignore[method-assign] # the bug
+    _plant(Lease, "held", property(lambda _: True))
+    _plant(Lease, "left", property(lambda _: 20.0))
+    _plant(Lease, "claim", claim)
 
 
 def nonce_dropped() -> None:
@@ -61,8 +61,12 @@ def nonce_dropped() -> None:
     async def never(*_: object) -> None:
         return None
 
-    DiscordApi._request = forgetful  # type: ignore[method-assign] # noqa: SLF001 - the same
-    Notices._sent_before = never  # type: ignore[method-assign] # noqa: SLF001 - the same
+    _plant(DiscordApi, "_request", forgetful)
+    _plant(Notices, "_sent_before", never)
+
+
+def _plant(place: Any, name: str, bug: object) -> None:
+    setattr(place, name, bug)
 
 
 PLANTS: dict[str, Callable[[], None]] = {

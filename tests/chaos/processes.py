@@ -25,7 +25,7 @@ class Bot:
         self.busy = False
         self.faults: list[str] = []
         self._module = module
-        self._environ = _clean() | environ
+        self._environ = {**_clean(), **environ}
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0.0

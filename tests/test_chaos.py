@@ -1,0 +1,17 @@
+"""A short run of the chaos driver; `make soak` has the long one."""
+
+from tests.chaos.driver import Plan, run
+from tests.databases import world_folder
+
+SEED = 20
+
+
+async def test_nothing_is_lost_and_nothing_comes_twice() -> None:
+    plan = Plan(minutes=0.4, seed=SEED, per_second=2.0, longest=8.0, settle=35.0)
+    with world_folder() as folder:
+        summary = await run(plan, folder)
+        assert [] == summary.violations
+    assert summary.acknowledged > 5
+    assert summary.events["Expired"] > 5
+    assert summary.notices > 5
+    assert sum(summary.troubles.values()) > 10
