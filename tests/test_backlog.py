@@ -28,6 +28,7 @@ def owed(
         user_id=user_id or f"u{stream_id}",
         channel_id=channel_id,
         urgent=urgent,
+        stuck=False,
         due_in=due_in,
     )
 

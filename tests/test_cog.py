@@ -15,7 +15,7 @@ from boostmon.bot.cog import TimerCog
 from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
-from boostmon.bot.settling import Settling, soon
+from boostmon.bot.settling import Settling, StoppedError, soon
 from boostmon.commands.decider import (
     AddTime,
     Clear,
@@ -143,16 +143,15 @@ async def test_an_open_outcome_may_turn_out_a_refusal() -> None:
     assert answer.said == [replies.OPEN]
 
 
-async def test_who_waits_when_the_bot_stops_is_told_to_look() -> None:
-    answer = Heard()
-    parts = Settling(Scripted(None))
+@pytest.mark.parametrize("outcome", [None, DatabaseUnavailableError()])
+async def test_who_waits_when_the_bot_stops_is_told_to_look(outcome: Exception | None) -> None:
+    answer, parts = Heard(), Settling(Scripted(outcome))
     waiting = asyncio.create_task(parts.settled(answer, TIMER, command=Pause(NOW), origin=ORIGIN))
     await answer.spoke.wait()
 
-    await parts.close()
+    parts.stop()
 
-    assert answer.said == [replies.OPEN, replies.STOPPED]
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(StoppedError, match="/timeleft"):
         await waiting
 
 
@@ -210,6 +209,21 @@ async def test_nothing_is_waited_for_where_no_role_changes(events: tuple[TimerEv
 
     assert await RoleChanges(effects, Silent()).of(handled) is None
     assert effects.looks == 0
+
+
+async def test_when_the_bot_stops_a_role_change_is_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(role_changes, "LOOK_AGAIN", 60)
+    monkeypatch.setattr(role_changes, "WITHIN", 60)
+    changes = RoleChanges(Told(OWED), Silent())
+    waiting = asyncio.create_task(changes.of(HANDLED))
+    await asyncio.sleep(0)
+
+    changes.stop()
+
+    assert OWED == await waiting
+    assert OWED == await changes.of(HANDLED)
 
 
 async def test_the_role_is_waited_for_and_not_the_notice() -> None:

@@ -81,6 +81,15 @@ async def direct_messages(town: Town) -> list[Json]:
     return messages
 
 
+async def recorded_are(town: Town, number: int) -> None:
+    """Wait until the log holds *number* events."""
+    for _ in range(500):
+        if len(await town.events()) == number:
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError
+
+
 async def test_the_life_of_a_timer(town: Town) -> None:
     timer = {"user": "max", "role": "VIP"}
     told = await public(town, "mona", "settime", **timer, duration="1h", channel="general")
@@ -398,6 +407,23 @@ async def test_while_the_database_is_silent_the_outcome_is_called_open(
     assert await town.events() == ["TimerSet"]
 
 
+async def test_a_stop_answers_those_who_wait(town: Town, owner: asyncpg.Connection) -> None:
+    hang = {"method": "PUT", "path": GIVE, "hang": 5}
+    await town.client.sim("fault", hang)
+    recorded = await town.send("mona", "settime", user="max", role="VIP", duration="1h")
+    await recorded_are(town, 1)
+    async with owner.transaction():
+        await owner.execute("SELECT lock_log()")
+        silent = await town.send("mona", "settime", user="vera", role="VIP", duration="1h")
+        await town.wait(silent, "answered")
+        await town.stop()
+
+    told, unknown = await town.reply(recorded), await town.reply(silent)
+    assert "The role is being given." in fields(told)["Notes"]
+    assert "stopped before the database answered" in taken_back(unknown)
+    await town.start()
+
+
 async def test_an_outcome_too_late_for_the_reply_comes_by_dm(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,10 +478,7 @@ async def test_a_hundred_additions_at_once_add_up(town: Town) -> None:
 
     adding = (town.send("mona", "addtime", user="max", duration="1") for _ in range(100))
     await asyncio.gather(*adding)
-    for _ in range(250):
-        if len(await town.events()) == 101:
-            break
-        await asyncio.sleep(0.02)
+    await recorded_are(town, 101)
 
     after = await town.database.run(lambda connection: connection.fetchval(ask))
     assert (await town.events()).count("TimeAdded") == 100

@@ -39,11 +39,11 @@ def refusal(status: int, code: int = 0) -> RefusedError:
 def test_a_refused_role_change_is_final_stuck_or_passing(
     error: RefusedError, expected: type[Verdict]
 ) -> None:
-    assert isinstance(judge_role_change(error, remedy=REMEDY), expected)
+    assert isinstance(judge_role_change(error, remedy=lambda: REMEDY), expected)
 
 
 def test_a_missing_permission_is_stuck_with_its_remedy() -> None:
-    assert Stuck(REMEDY) == judge_role_change(refusal(403, 50013), remedy=REMEDY)
+    assert Stuck(REMEDY) == judge_role_change(refusal(403, 50013), remedy=lambda: REMEDY)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.notices import Notices
 from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.refusals import Verdict
 from boostmon.bot.relay import Relay
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
 from boostmon.commands.sweeper import Sweeper
@@ -35,6 +36,9 @@ MESSAGE_ROUTE = "/channels/{channel_id}/messages"
 
 class Names:
     """A server of which the relay knows the roles' names."""
+
+    def absence(self, guild_id: str) -> Verdict | None:
+        assert guild_id
 
     def role_name(self, guild_id: str, role_id: str) -> str:
         assert guild_id != role_id
@@ -253,8 +257,37 @@ async def test_a_notice_whose_connection_broke_off_is_posted_once(stage: Stage) 
     await stage.set(stage.timer())
     await stage.pass_time(HOUR)
     effects = await stage.settled()
-    assert effects[-1]["attempts"] == 2
-    assert len(stage.posted()) == 1
+    (message,) = stage.posted()
+    assert message["id"] == effects[-1]["receipt"]["message_id"]
+
+
+async def test_a_notice_that_arrived_is_not_said_to_be_refused(stage: Stage) -> None:
+    await stage.set(stage.timer(), channel=None)
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
+    await stage.pass_time(HOUR)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await stage.client.sim("user", {"user": "max", "dms_open": False})
+    effects = await stage.settled()
+    (message,) = stage.posted()
+    assert message["id"] == effects[-1]["receipt"]["message_id"]
+
+
+async def test_a_notice_that_arrived_in_a_channel_now_closed_is_not_sent_again(
+    stage: Stage,
+) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
+    await stage.pass_time(HOUR)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    forbidden = {"role": "@everyone", "allow": ["VIEW_CHANNEL"], "deny": ["SEND_MESSAGES"]}
+    await stage.client.sim(
+        "channel", {"channel": "general", "action": "edit", "overwrites": [forbidden]}
+    )
+    effects = await stage.settled()
+    (message,) = stage.posted()
+    assert message["id"] == effects[-1]["receipt"]["message_id"]
 
 
 async def test_an_answer_that_never_comes_is_given_up_and_asked_again(
@@ -318,6 +351,7 @@ async def test_a_doubt_older_than_the_nonce_is_settled_by_reading_back(
     await stage.pass_time(HOUR)
     await stage.until(lambda effects: effects[-1]["attempts"] == 1)
     await make_older(owner)
+    await stage.client.sim("role", {"role": "VIP", "action": "edit", "name": "Very"})
     await stage.client.sim("clock", {"advance_ms": 600_000})
     effects = await stage.settled()
     (message,) = stage.posted()
@@ -392,7 +426,7 @@ async def test_a_lease_is_held_by_one_and_ends_by_itself(
     await owner.execute("UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
     assert await other.claim()
     assert not await one.claim()
-    await other.release()
+    await other.release(0)
     assert await one.claim()
 
 

@@ -41,22 +41,21 @@ class TimerCog(commands.Cog):
         watch: EffectWatch,
     ) -> None:
         self._clock = clock
-        self._settling = Settling(handler)
         conversation = Conversation(
             timers=timers,
-            settling=self._settling,
+            settling=Settling(handler),
             role_changes=RoleChanges(effects, watch),
             warning_minutes=warning_minutes,
         )
         self._reception = Reception(conversation, TimeLeft(timers, effects, clock), clock)
 
     async def close(self) -> None:
-        """Stop, and tell those whose outcome is open; call it while Discord still listens."""
-        await self._settling.close()
+        """Answer those who wait, and receive no more; call it while Discord still listens."""
+        await self._reception.close()
 
     def cog_unload(self) -> None:
         """Drop what is under way."""
-        self._settling.stop()
+        self._reception.stop()
 
     @commands.slash_command(name="settime", default_member_permissions=STAFF, contexts=IN_SERVERS)
     async def set_time(

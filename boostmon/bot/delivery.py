@@ -1,6 +1,7 @@
 """Carrying out one effect in Discord: the role change or the notice, and what came of it."""
 
 import asyncio
+from functools import partial
 
 from boostmon.bot.discord_api import ATTEMPT_SECONDS, DiscordApi, RefusedError, UnansweredError
 from boostmon.bot.notices import Notices, Receipt
@@ -31,6 +32,8 @@ class Delivery:
 
     async def carry_out(self, effect: OwedEffect) -> Receipt | Verdict:
         """Do it, and return the receipt or what stands in the way."""
+        if absence := self._server.absence(effect.timer.guild_id):
+            return absence
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 if effect.kind in (GIVE_ROLE, TAKE_ROLE):
@@ -52,7 +55,7 @@ class Delivery:
             await self._owed.attempting(effect)
             await change(timer, reason=audit_reason(effect.event, effect.actor_id))
         except RefusedError as error:
-            remedy = self._server.remedy(timer.guild_id, timer.role_id)
+            remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             return judge_role_change(error, remedy=remedy)
         return {}
 

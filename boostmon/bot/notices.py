@@ -51,27 +51,28 @@ class Notices:
 
     async def send(self, effect: OwedEffect) -> Receipt | Verdict:
         """Send the notice that is *effect*; raise as `DiscordApi` does for what may pass."""
-        in_doubt = effect.attempted_ago is not None and effect.attempted_ago > NONCE_HOLDS
+        if effect.attempted_ago is not None:
+            settled = await self._settle_doubt(effect, effect.attempted_ago)
+            if settled is not None:
+                return settled
         channel_id = effect.channel_id
         if channel_id is not None:
             try:
-                found = await self._sent_before(effect, channel_id) if in_doubt else None
-                return found or await self._post(effect, channel_id, lane_of_channel(channel_id))
+                return await self._post(effect, channel_id, lane_of_channel(channel_id))
             except RefusedError as error:
                 if not closes_channel(error):
                     raise
         try:
-            return await self._send_directly(effect, in_doubt=in_doubt)
+            return await self._send_directly(effect)
         except RefusedError as error:
             return judge_direct_message(error)
 
-    async def _send_directly(self, effect: OwedEffect, *, in_doubt: bool) -> Receipt | Verdict:
+    async def _send_directly(self, effect: OwedEffect) -> Receipt | Verdict:
         user_id = effect.timer.user_id
         channel_id = await self._direct_channels.find(user_id)
         if channel_id is not None:
             try:
-                found = await self._sent_before(effect, channel_id) if in_doubt else None
-                return found or await self._post(effect, channel_id, DIRECT)
+                return await self._post(effect, channel_id, DIRECT)
             except RefusedError as error:
                 if error.code != UNKNOWN_CHANNEL:
                     raise
@@ -85,35 +86,62 @@ class Notices:
         return await self._post(effect, channel_id, DIRECT)
 
     async def _post(self, effect: OwedEffect, channel_id: str, lane: str) -> Receipt:
-        await self._owed.attempting(effect)
+        timer = effect.timer
+        role_name = self._server.role_name(timer.guild_id, timer.role_id)
+        await self._owed.attempting(effect, role_name=role_name)
         message_id = await self._api.send(
             channel_id,
-            self._text(effect),
-            mention=effect.timer.user_id,
+            self._text(effect, role_name),
+            mention=timer.user_id,
             nonce=effect.nonce,
             lane=lane,
         )
         return {"channel_id": channel_id, "message_id": message_id}
 
+    async def _settle_doubt(self, effect: OwedEffect, ago: float) -> Receipt | Final | None:
+        """Find out whether an earlier attempt has posted the notice; None: it has not.
+
+        Within a minute, where nothing can be read, the nonce sees to it that it is posted once.
+        """
+        unreadable = False
+        for channel_id in (effect.channel_id, await self._direct_channels.find(_user(effect))):
+            if channel_id is None:
+                continue
+            try:
+                found = await self._sent_before(effect, channel_id)
+            except RefusedError as error:
+                if not closes_channel(error):
+                    raise
+                unreadable = True
+            else:
+                if found is not None:
+                    return found
+        if unreadable and ago > NONCE_HOLDS:
+            return Final("an attempt may have sent it, and the channel cannot be read")
+        return None
+
     async def _sent_before(self, effect: OwedEffect, channel_id: str) -> Receipt | Final | None:
-        """Read back whether an attempt older than the nonce has posted the notice."""
         own = await self._api.own_messages_since(channel_id, effect.recorded_at - SKEW)
         if own is None:
             return Final("an attempt may have sent it; too much was said since to find out")
-        same = re.compile(MINUTES.sub("[0-9]+ minutes?", re.escape(self._text(effect))))
+        text = self._text(effect, effect.role_name or "")
+        same = re.compile(MINUTES.sub("[0-9]+ minutes?", re.escape(text)))
         alike = [message_id for message_id, content in own.items() if same.fullmatch(content)]
         others = await self._owed.receipted(effect, alike)
         mine = [message_id for message_id in alike if message_id not in others]
         return {"channel_id": channel_id, "message_id": mine[0]} if mine else None
 
-    def _text(self, effect: OwedEffect) -> str:
-        timer = effect.timer
-        role_name = self._server.role_name(timer.guild_id, timer.role_id)
+    def _text(self, effect: OwedEffect, role_name: str) -> str:
+        user_id = _user(effect)
         match effect.event:
             case WarningSent(expires_at=end):
                 minutes_left = -((self._clock.now() - end) // MINUTE)
-                return replies.warning(timer.user_id, role_name, max(1, minutes_left))
+                return replies.warning(user_id, role_name, max(1, minutes_left))
             case Expired():
-                return replies.expiry(timer.user_id, role_name)
+                return replies.expiry(user_id, role_name)
             case event:
                 raise ValueError(f"no notice is owed for {type(event).__name__}")
+
+
+def _user(effect: OwedEffect) -> str:
+    return effect.timer.user_id

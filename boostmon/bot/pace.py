@@ -51,6 +51,11 @@ class Window:
         """Tell whether nothing is counted and nothing closed."""
         return self.ready_at(now) <= now and not self._starts
 
+    @property
+    def quiet_at(self) -> float:
+        """When nothing that was started counts any more."""
+        return self._starts[-1] + self._seconds if self._starts else 0.0
+
     def close(self, until: float) -> None:
         """Allow no start before *until*: Discord says so."""
         self._closed_until = max(self._closed_until, until)
@@ -98,6 +103,14 @@ class Pace:
             self._next_request = max(self._next_request, until)
         else:
             self._window(lane).close(until)
+
+    def quiet_in(self, now: float) -> float:
+        """Tell in how many seconds Discord's windows have forgotten what was asked so far.
+
+        Whoever speaks to Discord next does not know of it, and may be refused until then.
+        """
+        ends = [window.quiet_at for lane, window in self._lanes.items() if lane != OPENING]
+        return max(0.0, max(ends, default=0.0) - now)
 
     def forget_idle(self, now: float) -> None:
         """Drop the windows that hold nothing up."""

@@ -1,6 +1,8 @@
 """How a command is received: judged at once by what it shows, then acknowledged, then held."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from disnake import Member, Role, User
@@ -18,6 +20,8 @@ from boostmon.bot.place import Place, role_facts
 from boostmon.bot.timeleft import TimeLeft
 from boostmon.database.clock import Clock
 from boostmon.errors import RejectedError
+
+GRACE = 0.7  # seconds; twice that is what a stop can take
 
 log = structlog.get_logger()
 
@@ -38,7 +42,7 @@ class Reception:
         self._conversation = conversation
         self._time_left = time_left
         self._clock = clock
-        self._held: set[asyncio.Task[object]] = set()
+        self._held: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def close(self) -> None:
@@ -60,49 +64,62 @@ class Reception:
         self, inter: ApplicationCommandInteraction, action: Action, options: Options
     ) -> None:
         """Carry out *action*, or refuse it at once where the interaction alone tells."""
-        await self._hold(inter, lambda place: self._read(inter, place, action, options))
+        await self._hold(self._converse(inter, lambda at: self._read(inter, at, action, options)))
 
     async def choice(self, inter: MessageInteraction) -> None:
         """Carry out the command whose menu was answered, however long ago it was asked."""
-        await self._hold(inter, lambda place: self._chosen(inter, place))
+        await self._hold(self._converse(inter, lambda place: self._chosen(inter, place)))
 
     async def time_left(
         self, inter: ApplicationCommandInteraction, *, user: User | Member, role: Role | None
     ) -> None:
         """Tell the caller alone when the timers of *user* end."""
-        answer = Answer(inter)
         role_id = str(role.id) if role else None
-        with self._holding():
-            place = await _understood(answer, lambda: Place(inter))
-            if place is not None and await answer.acknowledge(private=True):
-                await self._time_left.tell(answer, place, user_id=str(user.id), role_id=role_id)
+        await self._hold(self._tell_time_left(inter, str(user.id), role_id))
 
-    async def _hold(
+    async def _hold(self, conversation: Coroutine[Any, Any, None]) -> None:
+        """Keep *conversation* until it has ended; disnake keeps nothing of what it starts."""
+        if self._closed:
+            conversation.close()
+            return
+        task = asyncio.create_task(conversation)
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
+        await task
+
+    async def _ended(self) -> None:
+        if self._held:
+            await asyncio.wait(self._held, timeout=GRACE)
+
+    async def _converse(
         self,
         inter: ApplicationCommandInteraction | MessageInteraction,
         read: Callable[[Place], Asked],
     ) -> None:
         answer = Answer(inter)
-        with self._holding():
-            place = await _understood(answer, lambda: Place(inter))
-            asked = place and await _understood(answer, lambda: read(place))
-            if place and asked and await answer.acknowledge():
+        try:
+            place = Place(inter)
+            asked = read(place)
+        except RejectedError as refusal:
+            await answer.refuse_at_once(str(refusal))
+        except Exception:
+            log.exception("interaction not understood", interaction_id=inter.id)
+            await answer.refuse_at_once(replies.UNEXPECTED)
+        else:
+            if await answer.acknowledge():
                 await self._conversation.carry_out(answer, asked, place)
 
-    @contextmanager
-    def _holding(self) -> Iterator[None]:
-        task = asyncio.current_task()
-        if self._closed or task is None:
-            return
-        self._held.add(task)
+    async def _tell_time_left(
+        self, inter: ApplicationCommandInteraction, user_id: str, role_id: str | None
+    ) -> None:
+        answer = Answer(inter)
         try:
-            yield
-        finally:
-            self._held.discard(task)
-
-    async def _ended(self) -> None:
-        if self._held:
-            await asyncio.wait(self._held, timeout=GRACE)
+            place = Place(inter)
+        except RejectedError as refusal:
+            await answer.refuse_at_once(str(refusal))
+        else:
+            if await answer.acknowledge(private=True):
+                await self._time_left.tell(answer, place, user_id=user_id, role_id=role_id)
 
     def _read(
         self,

@@ -3,6 +3,8 @@
 The codes are those of Discord's documentation, topics/opcodes-and-status-codes, "JSON".
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from boostmon.bot.discord_api import RefusedError
@@ -17,6 +19,8 @@ MISSING_ACCESS = 50001
 CANNOT_SEND_TO_USER = 50007
 MISSING_PERMISSIONS = 50013
 NO_MUTUAL_GUILD = 50278
+
+INVITE = "Invite BoostMon to the server again."
 
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
@@ -51,16 +55,16 @@ class Later(Struct, frozen=True):
 Verdict = Final | Stuck | Passing | Later
 
 
-def judge_role_change(error: RefusedError, *, remedy: str) -> Verdict:
-    """Say what a refused role change means; *remedy* is the one for a missing permission."""
+def judge_role_change(error: RefusedError, *, remedy: Callable[[], str]) -> Verdict:
+    """Say what a refused role change means; *remedy* tells the one for a missing permission."""
     if error.code in (UNKNOWN_MEMBER, UNKNOWN_USER):
         return Final("the member has left the server")
     if error.code == UNKNOWN_ROLE:
         return Final("the role was deleted")
     if error.code in (UNKNOWN_GUILD, MISSING_ACCESS):
-        return Stuck("Invite BoostMon to the server again.")
+        return Stuck(INVITE)
     if error.code == MISSING_PERMISSIONS:
-        return Stuck(remedy)
+        return Stuck(remedy())
     return judge_other(error)
 
 

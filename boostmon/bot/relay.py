@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 
 import structlog
+from msgspec import structs
 
 from boostmon.bot.backlog import Backlog, lane_of
 from boostmon.bot.delivery import Delivery
@@ -20,6 +21,7 @@ AT_ONCE = 16
 RENEW_EVERY = 5.0
 SLOWEST_RETRY = 300.0
 STUCK_RETRY = 600.0
+UNEXPECTED_RETRY = 60.0
 LOOK_AGAIN = 30.0
 FAREWELL = 1.5
 
@@ -79,13 +81,17 @@ class Relay:
 
     async def _finish(self) -> None:
         """Let what is under way end, so that nothing is left in doubt; then give the lease up."""
+        late: set[asyncio.Task[None]] = set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=FAREWELL)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        with suppress(TimeoutError, BoostmonError):  # it ends by itself
-            await asyncio.wait_for(self._lease.release(), FAREWELL)
+        if late:
+            return  # Discord may still be doing it: the lease ends by itself when that is over
+        seconds = self._pace.quiet_in(time.monotonic())
+        with suppress(TimeoutError, BoostmonError):
+            await asyncio.wait_for(self._lease.release(seconds), FAREWELL)
 
     async def _keep_lease(self) -> None:
         while True:
@@ -137,8 +143,12 @@ class Relay:
         if not self._news:
             return
         self._news = False
-        read = self._owed.since(self._head) if self._head else self._owed.all()
-        self._head, owed = await read
+        if self._head:
+            self._head, owed = await self._owed.since(self._head)
+        else:
+            self._head, owed = await self._owed.all()
+            # What was stuck may be allowed since: nobody has told this process.
+            owed = [structs.replace(o, due_in=0.0) if o.stuck else o for o in owed]
         self._backlog.replace(owed, time.monotonic())
 
     async def _carry_out(self, owed: Owed) -> None:
@@ -146,10 +156,10 @@ class Relay:
             retry_in = await self._attempt(owed)
         except BoostmonError as error:
             log.error("effect not carried out", position=owed.position, reason=str(error))
-            retry_in = STUCK_RETRY
+            retry_in = UNEXPECTED_RETRY
         except Exception:
             log.exception("effect not carried out", position=owed.position, kind=owed.kind)
-            retry_in = STUCK_RETRY
+            retry_in = UNEXPECTED_RETRY
         now = time.monotonic()
         if retry_in is None:
             self._backlog.settle(owed, now)

@@ -48,7 +48,8 @@ class RoleChanges:
         """Wait no longer: what is not known yet is being done."""
         self._within = 0.0
         for limit in self._limits:
-            limit.reschedule(0.0)
+            if not limit.expired():
+                limit.reschedule(0.0)
 
     async def _changed(self, position: int, owed: EffectState) -> EffectState:
         while True:

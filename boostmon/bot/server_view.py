@@ -5,10 +5,14 @@ from typing import Protocol
 from disnake import Client, Guild, Role
 
 from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
+from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
 
 
 class Server(Protocol):
     """What the relay wants to know of a server."""
+
+    def absence(self, guild_id: str) -> Verdict | None:
+        """Say why nothing can be done in a server now; None when it is there."""
 
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""
@@ -23,6 +27,15 @@ class ServerView:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def absence(self, guild_id: str) -> Verdict | None:
+        """Say why nothing can be done in a server now; None when it is there."""
+        guild = self._guild(guild_id)
+        if guild is None:
+            return Stuck(INVITE)
+        if guild.unavailable or guild.me is None:
+            return Passing("the server has an outage")
+        return None
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""
         role = self._role(guild_id, role_id)
@@ -31,8 +44,8 @@ class ServerView:
     def remedy(self, guild_id: str, role_id: str) -> str:
         """Say what must be done before BoostMon may give or take a role."""
         guild, role = self._guild(guild_id), self._role(guild_id, role_id)
-        if guild is None:
-            return "Invite BoostMon to the server again."
+        if guild is None or guild.me is None:
+            return INVITE
         if not guild.me.guild_permissions.manage_roles:
             return str(RolesForbiddenError())
         name = escaped(role_id if role is None else role.name)

@@ -119,8 +119,8 @@ async def _bot(environ: Mapping[str, str], log: Path) -> AsyncIterator[None]:
         )
     try:
         yield
-        if process.returncode is not None:
-            raise DemoError(f"The bot has stopped: {log.read_text()[-500:]}")
+    except TimeoutError as error:
+        raise DemoError(f"The bot did not do its part: …{log.read_text()[-500:]}") from error
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)

@@ -91,7 +91,8 @@ def _appends(
             continue
         events = decide(history.state, Sweep(now))
         if not events:
-            log.warning("row due, but not by the log; run `boostmon replay`", timer=due.timer)
+            if history.version == due.version:
+                log.warning("row due, but not by the log; run `boostmon replay`", timer=due.timer)
             continue
         what = ",".join(type(event).__name__ for event in events)
         command_id = f"sweep:{due.number}:{history.version}:{what}"

@@ -58,11 +58,11 @@ class Lease:
             self._until = 0.0
         return self.held
 
-    async def release(self) -> None:
-        """Give the lease up, so that another process need not wait for its end."""
+    async def release(self, seconds: float) -> None:
+        """Give the lease up, to be taken by another process *seconds* from now."""
         self._until = 0.0
 
         async def release(connection: Connection) -> None:
-            await connection.execute(statement("release_lease"), self._name, self._holder)
+            await connection.execute(statement("release_lease"), self._name, self._holder, seconds)
 
         await self._database.run(release)

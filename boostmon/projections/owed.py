@@ -27,12 +27,14 @@ class Owed(Struct, frozen=True, kw_only=True):
     user_id: str
     channel_id: str | None
     urgent: bool
+    stuck: bool
     due_in: float
 
 
 class OwedEffect(Struct, frozen=True, kw_only=True):
     """An open effect with all that carrying it out needs.
 
+    *role_name*: what the notice called the role when it was attempted last.
     *attempted_ago*: how many seconds ago it was attempted, while nobody knows what came of that.
     *runs_until* is the end that the timer runs to at this moment; None when it does not run.
     """
@@ -49,6 +51,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     timer: TimerId
     has_row: bool
     runs_until: int | None
+    role_name: str | None
 
     @property
     def channel_id(self) -> str | None:
@@ -105,9 +108,12 @@ class OwedEffects:
 
         return await self._database.run(fetch)
 
-    async def attempting(self, effect: OwedEffect) -> None:
-        """Note, before Discord is asked, that *effect* is attempted: a crash leaves a trace."""
-        await self._execute("attempt_effect", effect.position, effect.kind)
+    async def attempting(self, effect: OwedEffect, *, role_name: str | None = None) -> None:
+        """Note, before Discord is asked, that *effect* is attempted: a crash leaves a trace.
+
+        *role_name* is what a notice calls the role, which may have another name later.
+        """
+        await self._execute("attempt_effect", effect.position, effect.kind, role_name)
 
     async def receipted(self, effect: OwedEffect, message_ids: Sequence[str]) -> set[str]:
         """Return which of *message_ids* are the receipts of other effects of the timer."""
@@ -155,6 +161,7 @@ def _owed(row: Record) -> Owed:
         user_id=row["user_id"],
         channel_id=row["channel_id"],
         urgent=row["source"] != "sweeper",
+        stuck=row["state"] == "stuck",
         due_in=row["due_in"],
     )
 
@@ -173,4 +180,5 @@ def _owed_effect(row: Record) -> OwedEffect:
         timer=TimerId(row["guild_id"], row["user_id"], row["role_id"]),
         has_row=row["has_row"],
         runs_until=row["runs_until"],
+        role_name=row["role_name"],
     )

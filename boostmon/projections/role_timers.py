@@ -75,6 +75,7 @@ class DueTimer(Struct, frozen=True):
 
     timer: TimerId
     number: int
+    version: int
     next_due_at: int
 
 
@@ -98,7 +99,10 @@ class RoleTimers:
 
         async def fetch(connection: Connection) -> list[DueTimer]:
             rows = await connection.fetch(statement("due"), now, *after, limit)
-            return [DueTimer(_timer_id(row), row["id"], row["next_due_at"]) for row in rows]
+            return [
+                DueTimer(_timer_id(row), row["id"], row["version"], row["next_due_at"])
+                for row in rows
+            ]
 
         return await self._database.run(fetch)
 

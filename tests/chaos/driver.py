@@ -41,9 +41,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     minutes: float
     seed: int
-    per_second: float = 1.5
+    per_second: float = 2.0
     speed: float = 60.0
-    trouble_every: float = 1.0
+    trouble_every: float = 1.5
     longest: float = 30.0
     settle: float = 120.0
     plant: str | None = None

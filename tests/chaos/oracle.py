@@ -9,7 +9,6 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from boostmon.bot import replies
 from boostmon.projections.owed import NONCE_LENGTH
 from tests.chaos.world import Json, World, members, notices
 
@@ -26,7 +25,7 @@ STARTS = ("TimerSet",)
 GIVING = ("TimerSet", "TimeAdded", "Resumed")
 NOTIFYING = ("WarningSent", "Expired")
 ROLES_CHANGED = 25  # resources/audit-log, "Audit Log Events": MEMBER_ROLE_UPDATE
-OPEN = (replies.OPEN, replies.STOPPED, replies.UNEXPECTED, replies.UNANSWERED)
+OPEN = ("do not repeat it", "look with `/timeleft`")
 EPOCH_MS = 1_420_070_400_000  # of snowflakes; reference, "Snowflakes"
 
 Timer = tuple[str, str, str]
@@ -69,7 +68,7 @@ class Evidence:
         self.events, self.effects = events, effects
         self.by_position = {event.position: event for event in events}
         self.state = world.state()
-        self.bot_id = world.bot_id
+        self.bot_id, self.left = world.bot_id, world.left
 
 
 async def gather(url: str, world: World) -> Evidence:
@@ -100,7 +99,7 @@ def refused(interaction: Json) -> bool:
     said = [*interaction["followups"], interaction["message"]]
     texts = [one["content"] for one in said if one and one["content"]]
     private = interaction["ephemeral"] or interaction["followups"]
-    return bool(private and texts) and not any(text in OPEN for text in texts)
+    return bool(private and texts) and not any(part in text for text in texts for part in OPEN)
 
 
 def _commands(evidence: Evidence) -> Iterator[Violation]:
@@ -139,9 +138,13 @@ def _roles(evidence: Evidence) -> Iterator[Violation]:
     for event in evidence.events:
         if event.type in (*STARTS, *ENDINGS):
             runs[event.timer] = event.type in STARTS
+        if event.source == "discord":
+            said = f"{event.type} of {event.timer} at {event.position}: nobody in Discord did that"
+            yield Violation("lost", said)
     for timer, running in runs.items():
-        server, user, role = timer
-        if (server, user) in held and (role in held[server, user]) != running:
+        member, role = timer[:2], timer[2]
+        # A role lost by leaving comes back with its member only if a bot saw them come back.
+        if (role in held[member]) != running and not (running and member in evidence.left):
             said = "runs, and the role is gone" if running else "has ended, and the role is there"
             yield Violation("lost", f"the timer {timer} {said}")
 
@@ -154,6 +157,8 @@ def _role_changes(evidence: Evidence) -> Iterator[Violation]:
         reasons.setdefault((event.timer, change), []).append(_ms(event.recorded_at))
     done = Counter[tuple[Timer, str]]()
     for timer, change, at in sorted(_changed_roles(evidence), key=lambda changed: changed[-1]):
+        if timer[:2] in evidence.left:
+            continue  # who comes back gets a role again that was given before
         done[timer, change] += 1
         before = sum(reason <= at for reason in reasons.get((timer, change), ()))
         if done[timer, change] > before:

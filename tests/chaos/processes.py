@@ -12,7 +12,8 @@ from pathlib import Path
 from boostmon.database.server import read_pidfile
 
 OURS = ("BOOSTMON_", "DISCORD_", "DATABASE_URL", "PORT")
-STARTING = 15.0  # seconds in which a bot may give up, as it does when the database is away
+STARTING = 45.0  # seconds in which a bot may give up, as it does when the database is away
+MAY_STOP_A_START = ("boostmon: The database ", "boostmon: Discord ")
 STOPPING = 15.0  # seconds that a bot may take to end
 ROOT = Path(__file__).parents[2]
 
@@ -81,9 +82,11 @@ class Bot:
         """Start it again when it has ended by itself, which only a start may do."""
         if self.busy or self.process.returncode is None:
             return
-        if time.monotonic() - self._started > STARTING:
+        words = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-1]
+        excused = any(start in words for start in MAY_STOP_A_START)
+        if time.monotonic() - self._started > STARTING or not excused:
             code = self.process.returncode
-            self.faults.append(f"bot {self.number} ended by itself with {code}")
+            self.faults.append(f"bot {self.number} ended by itself with {code}: {words}")
         await self.start()
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from boostmon.sandbox.errors import ApiError, ControlError
 from tests.chaos.processes import Bot, DatabaseServer
-from tests.chaos.world import BOT, PEOPLE, SERVERS, TOP, World
+from tests.chaos.world import BOT, CHANNELS, PEOPLE, SERVERS, TOP, World
 
 ROLE_ROUTE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 MESSAGE_ROUTE = "/channels/{channel_id}/messages"
@@ -28,11 +28,13 @@ ROUND = {
     "kill the database": 1,
     "restart the database": 1,
     "freeze the database": 1,
-    "fault": 14,
+    "fault": 20,
     "gateway": 4,
     "outage": 1,
     "demote": 2,
-    "close dms": 1,
+    "mute": 2,
+    "close dms": 2,
+    "leave": 1,
 }
 PROCESSES = [kind for kind in ROUND if kind.split()[0] in ("kill", "stop", "freeze", "restart")]
 
@@ -63,7 +65,7 @@ def blows(random: Random, seconds: float, every: float, longest: float) -> list[
 
 
 def _blow(random: Random, kind: str, at: float, longest: float) -> Blow:
-    seconds = random.uniform(0.2, 1) * longest
+    seconds = max(0.05, random.random() ** 2) * longest  # mostly short
     number, where = random.randrange(1000), random.choice(SERVERS)
     match kind:
         case "fault":
@@ -72,8 +74,14 @@ def _blow(random: Random, kind: str, at: float, longest: float) -> Blow:
             return Blow(at=at, kind=kind, fields=_gateway(random))
         case "close dms":
             return Blow(at=at, kind=kind, seconds=seconds, where=random.choice(PEOPLE))
+        case "mute":
+            fields = {"guild": where, "channel": random.choice(CHANNELS)}
+            return Blow(at=at, kind=kind, seconds=seconds, fields=fields)
+        case "leave":
+            fields = {"guild": where, "user": random.choice(PEOPLE)}
+            return Blow(at=at, kind=kind, seconds=seconds, fields=fields)
         case "kill a bot" | "stop a bot":
-            return Blow(at=at, kind=kind, seconds=seconds / 6, number=number)
+            return Blow(at=at, kind=kind, seconds=min(seconds, 5.0), number=number)
         case "freeze the database":
             return Blow(at=at, kind=kind, seconds=min(seconds, 12.0))
         case _:
@@ -130,7 +138,9 @@ class Troublemaker:
             "freeze the database": self._freeze_database,
             "outage": self._outage,
             "demote": self._demote,
+            "mute": self._mute,
             "close dms": self._close_dms,
+            "leave": self._leave,
         }
 
     def deal(self, blow: Blow) -> None:
@@ -219,6 +229,20 @@ class Troublemaker:
         self._world.change("role", guild=blow.where, role=BOT, action="move", position=1)
         await asyncio.sleep(blow.seconds)
         self._world.change("role", guild=blow.where, role=BOT, action="move", position=TOP)
+
+    async def _mute(self, blow: Blow) -> None:
+        self.counts["mute"] += 1
+        deny = [{"role": BOT, "deny": ["SEND_MESSAGES"]}]
+        self._world.change("channel", action="edit", overwrites=deny, **blow.fields)
+        await asyncio.sleep(blow.seconds)
+        self._world.change("channel", action="edit", overwrites=[], **blow.fields)
+
+    async def _leave(self, blow: Blow) -> None:
+        """Let somebody leave a server, who comes back: their timers go on, their roles do not."""
+        self._world.leave(**blow.fields)
+        self.counts["leave"] += 1
+        await asyncio.sleep(blow.seconds)
+        self._world.change("member", action="join", **blow.fields)
 
     async def _close_dms(self, blow: Blow) -> None:
         self.counts["close dms"] += 1

@@ -28,7 +28,7 @@ def specification() -> Json:
     """Describe the world as the sandbox takes it."""
     return {
         "users": [{"name": name} for name in ("olga", MODERATOR, *PEOPLE)],
-        "bots": [{"name": BOT, "owner": "olga"}],
+        "bots": [{"name": BOT, "owner": "olga", "privileged_intents": ["members"]}],
         "guilds": [_server(name) for name in SERVERS],
     }
 
@@ -54,6 +54,7 @@ class World:
         world = self._discord.world
         self.users = {user.key: user.id for user in world.users.values()}
         self.bot_id = next(iter(world.bots))
+        self.left: set[tuple[str, str]] = set()  # server and user, by id
         self._servers = {guild.name: guild for guild in world.guilds.values()}
 
     def change(self, kind: str, **fields: Any) -> Any:
@@ -65,6 +66,11 @@ class World:
         """Arm a fault."""
         self._discord.faults.armed.append(Fault(**fields))
 
+    def leave(self, guild: str, user: str) -> None:
+        """Let somebody leave a server, and remember it."""
+        self.change("member", guild=guild, user=user, action="leave")
+        self.left.add((self._servers[guild].id, self.users[user]))
+
     def calm(self) -> None:
         """Take back every fault, outage, demotion and closed DM."""
         self._discord.faults.clear()
@@ -72,6 +78,8 @@ class World:
             if not guild.available:
                 self.change("guild", guild=name, action="back")
             self.change("role", guild=name, role=BOT, action="move", position=TOP)
+            for channel in CHANNELS:
+                self.change("channel", guild=name, channel=channel, action="edit", overwrites=[])
         for name in PEOPLE:
             self.change("user", user=name, dms_open=True)
 

@@ -1,2 +1,3 @@
--- Let go of the lease $1 that $2 holds.
-UPDATE lease SET holder = NULL, expires_at = '-infinity' WHERE name = $1 AND holder = $2
+-- Let go of the lease $1 that $2 holds; it is free for others in $3 seconds.
+UPDATE lease SET holder = NULL, expires_at = clock_timestamp() + $3::float8 * interval '1 second'
+WHERE name = $1 AND holder = $2
