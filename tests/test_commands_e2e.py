@@ -1,19 +1,16 @@
 """The seven commands, end to end: the real bot, real disnake, PostgreSQL, a Discord on loopback."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from boostmon.bot import answers, reception, replies, settling
-from boostmon.commands.decider import SetTime
-from boostmon.commands.handler import Origin
+from boostmon.bot.observer import Observer
 from boostmon.database.pool import Database
-from boostmon.events.timer import HOUR, MINUTE, TimerId
+from boostmon.events.timer import MINUTE
 from boostmon.projections.role_timers import RoleTimers
-from tests.timers import handler_over
 from tests.town import Json, Town
 from tests.town import town as a_town
 
@@ -63,6 +60,10 @@ async def public(town: Town, who: str, name: str, **options: str) -> Json:
     assert record["acknowledged_ms"] < 1000
     assert record["message"]["pinged"] == []
     return record
+
+
+async def _unheard(*_: object) -> None:
+    pass
 
 
 def _broken(*_: object) -> None:
@@ -339,13 +340,13 @@ async def test_a_refused_choice_leaves_the_menu_for_another(town: Town) -> None:
     assert embed(told)["title"] == "Timed Role Paused"
 
 
-async def test_the_timer_of_a_deleted_role_can_be_cleared(town: Town) -> None:
-    role_id = "1100000000000000004"
-    timer = TimerId(town.client.ids["guild"], town.id_of("user", "max"), role_id)
-    now = time.time_ns() // 1_000_000
-    # Imported, so nothing is owed to Discord that would find out about the role.
-    origin = Origin(command_id="import", source="import")
-    await handler_over(town.database).handle(timer, SetTime(now, HOUR, ()), origin)
+async def test_the_timer_of_a_deleted_role_can_be_cleared(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Observer, "role_deleted", _unheard)
+    await public(town, "mona", "settime", user="max", role="VIP", duration="1h")
+    role_id = town.id_of("role", "VIP")
+    await town.client.sim("role", {"role": "VIP", "action": "delete"})
 
     left = await town.say("max", "timeleft")
     assert list(fields(left)) == [f"Deleted role {role_id}"]

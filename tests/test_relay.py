@@ -26,6 +26,7 @@ from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.role_timers import RoleTimers
+from tests.description import complaints_about
 from tests.sandbox_client import Client, sandbox
 from tests.test_handler import StillClock
 from tests.timers import M, handler_over, slash
@@ -140,6 +141,7 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
             await task
         await http.close()
         assert client.sandbox.state()["unknown"] == []
+        assert complaints_about(client.sandbox.state()["requests"]) == set()
         assert sum(client.sandbox.state()["rate_limited"].values()) == 0
 
 

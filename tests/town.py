@@ -17,6 +17,7 @@ from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import TimerId
 from boostmon.sandbox import Sandbox
+from tests.description import complaints_about
 from tests.sandbox_client import Client
 
 Json = dict[str, Any]
@@ -174,3 +175,5 @@ async def town(
         finally:
             await made.stop()
         assert sandbox.state()["unknown"] == []
+        found = complaints_about(sandbox.state()["requests"])
+        assert found == set(), found

@@ -20,17 +20,22 @@ OLDEST = 15
 ONE_HOST = 10.0  # seconds to connect when there is nobody else to ask
 EACH_HOST = 2.0  # with several, a silent one must not eat the others' time
 PAUSE = 0.2
+# Each promotion begins a timeline; its number leads the name of the file that is written to.
+TIMELINE = """
+SELECT CASE WHEN NOT pg_is_in_recovery() THEN
+    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
+END
+"""
 
 LOST: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleSessionTimeoutError,
+    asyncpg.OperatorInterventionError,  # a shutdown, a start, a statement cancelled by hand
+    asyncpg.InsufficientResourcesError,  # connections, memory, a full disk
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     # "cannot switch to state 12" after a server was killed; it also covers
@@ -46,6 +51,10 @@ class Host(Struct, frozen=True):
     port: int
 
 
+class ReplacedError(ConnectionRefusedError):
+    """A standby was promoted in the place of this server."""
+
+
 class Connector:
     """Opens connections to the hosts of one URL, the last good one first."""
 
@@ -55,6 +64,7 @@ class Connector:
         self._variable = variable
         self._options = options
         self._hosts = hosts_of(url, variable=variable)
+        self._timeline: int | None = None  # the newest that was seen
         if len(self._hosts) > 1 and "target_session_attrs" not in parse_qs(urlsplit(url).query):
             self._options["target_session_attrs"] = "read-write"
 
@@ -62,11 +72,12 @@ class Connector:
         """Connect, or raise an error of `LOST`, or one that no repetition mends."""
         if len(self._hosts) < 2:  # noqa: PLR2004 - one is not several
             return await self._open(ONE_HOST, options)
+        if self._timeline is None:
+            await self._look_around(options)
         errors: list[Exception] = []
         for host in tuple(self._hosts):
             try:
-                place = {"host": host.name, "port": host.port}
-                connection = await self._open(EACH_HOST, options | place)
+                connection = await self._open_newest(host, options)
             except LOST as error:
                 errors.append(error)
             else:
@@ -74,6 +85,10 @@ class Connector:
                 self._hosts.insert(0, host)
                 return connection
         raise errors[-1]
+
+    def doubt(self) -> None:
+        """Ask the last good host last: it connects, and does not answer."""
+        self._hosts.append(self._hosts.pop(0))
 
     async def open_within(self, seconds: float) -> Connection:
         """Connect, and try again for *seconds* while nobody answers."""
@@ -92,6 +107,30 @@ class Connector:
             f"The database at {masked(self._url)} does not answer ({_reason(error)}); "
             f"check that it runs and that {self._variable} is right."
         )
+
+    async def _look_around(self, options: dict[str, Any]) -> None:
+        """Learn the newest timeline: a primary that was replaced may take writes as well."""
+        looks = (self._open_newest(host, options) for host in self._hosts)
+        for found in await asyncio.gather(*looks, return_exceptions=True):
+            if not isinstance(found, BaseException):
+                found.terminate()
+
+    async def _open_newest(self, host: Host, options: dict[str, Any]) -> Connection:
+        """Connect to *host*, unless a standby was seen that has been promoted since."""
+        place = {"host": host.name, "port": host.port}
+        connection = await self._open(EACH_HOST, options | place)
+        try:
+            timeline = await connection.fetchval(TIMELINE, timeout=EACH_HOST)
+        except BaseException:
+            connection.terminate()
+            raise
+        if timeline is None:
+            return connection
+        self._timeline = max(timeline, self._timeline or 0)
+        if timeline < self._timeline:
+            connection.terminate()
+            raise ReplacedError(f"{host.name}:{host.port} was replaced by a standby")
+        return connection
 
     async def _open(self, seconds: float, options: dict[str, Any]) -> Connection:
         try:
@@ -203,6 +242,8 @@ def _reason(error: BaseException) -> str:
             return "its host name is unknown"
         case TimeoutError():
             return "no reply in time"
+        case ReplacedError():
+            return str(error)
         case ConnectionRefusedError():
             return "connection refused"
         case asyncpg.TargetServerAttributeNotMatched():

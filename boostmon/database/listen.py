@@ -7,6 +7,7 @@ import structlog
 from asyncpg import Connection
 
 from boostmon.database.connection import LOST, PAUSE, Connector
+from boostmon.errors import DatabaseError
 
 HEARTBEAT = 15.0  # seconds; a silent connection may be a dead one
 ANSWER = 5.0
@@ -32,7 +33,7 @@ async def listen(url: str, channels: Sequence[str], on_hint: Hint) -> None:
     while True:
         try:
             connection = await connector.open()
-        except LOST as error:
+        except (*LOST, DatabaseError) as error:
             log.debug("listener not connected", error=repr(error))
             await asyncio.sleep(PAUSE)
             continue

@@ -13,11 +13,14 @@ from asyncpg import Connection
 from boostmon.config import PoolConfig, masked
 from boostmon.database.attempt import PATIENCE, Operation, Result, carry_out, is_gone
 from boostmon.database.connection import LOST, PAUSE, Connector
-from boostmon.errors import DatabaseUnavailableError
+from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 SLOWEST = 2.0  # seconds between two attempts, at most
 FAREWELL = 5.0
 DEFAULT_POOL = PoolConfig()
+# An empty record in the server's journal. Its commit is confirmed when all that was committed before
+# it has reached the synchronous standby, if there is one.
+CONFIRM = "SELECT pg_logical_emit_message(true, 'boostmon', '')"
 
 log = structlog.get_logger()
 
@@ -29,6 +32,7 @@ class Database:
         self._pool = pool
         self._connector = connector
         self._lost_since: float | None = None
+        self._refusal = ""
         self._closed = False
 
     @property
@@ -42,13 +46,18 @@ class Database:
         It is repeated whenever the connection is lost, even while a commit is on its way, so it
         must be idempotent and do nothing but talk to the database. After *deadline* seconds
         DatabaseUnavailableError is raised: then nobody knows whether it took effect.
+
+        What a repetition finds done may be the work of an attempt that was cut off on its way to
+        the synchronous standby, so the result then waits until the standby has it.
         """
         attempts = _Attempts()
         try:
             async with asyncio.timeout(deadline) as limit:
                 while True:
                     try:
-                        result = await self._attempt(operation)
+                        result = await self._attempt(
+                            operation if attempts.last is None else _confirmed(operation)
+                        )
                     except _ConnectionLostError as error:
                         await self._note_loss(error, attempts)
                         await asyncio.sleep(attempts.pause())
@@ -82,6 +91,8 @@ class Database:
         except TimeoutError as error:
             # The release below cancels the statement: terminating at once would leave it waiting
             # for its lock on the server, and the next attempt behind it.
+            self._connector.doubt()
+            await self._pool.expire_connections()
             raise _ConnectionLostError from error
         except LOST as error:
             if isinstance(error, asyncpg.InterfaceError) and not is_gone(connection):
@@ -101,6 +112,11 @@ class Database:
             if self._closed:
                 raise DatabaseUnavailableError("The database connections are closed.") from error
             raise _ConnectionLostError from error
+        except DatabaseError as error:  # it has let us in before, and its people can mend it
+            if self._refusal != str(error):
+                self._refusal = str(error)
+                log.error("database refuses", reason=self._refusal)
+            raise _ConnectionLostError from error
 
     async def _release(self, connection: Any) -> None:
         try:
@@ -118,7 +134,7 @@ class Database:
     def _note_success(self) -> None:
         if self._lost_since is not None:
             seconds = round(time.monotonic() - self._lost_since, 1)
-            self._lost_since = None
+            self._lost_since, self._refusal = None, ""
             log.info("database back", after_seconds=seconds)
 
 
@@ -158,6 +174,15 @@ async def connect(
         else:
             log.debug("database connected", url=masked(url))
             return Database(connections, connector)
+
+
+def _confirmed(operation: Operation[Result]) -> Operation[Result]:
+    async def confirmed(connection: Connection) -> Result:
+        result = await operation(connection)
+        await connection.execute(CONFIRM)
+        return result
+
+    return confirmed
 
 
 class _ConnectionLostError(Exception):

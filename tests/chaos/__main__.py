@@ -19,7 +19,9 @@ def main() -> None:
     """Run, and print what came of it; exit 1 when a promise was broken."""
     arguments = _arguments()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
-    plan = Plan(minutes=arguments.minutes, seed=seed, plant=arguments.plant)
+    plan = Plan(
+        minutes=arguments.minutes, seed=seed, plant=arguments.plant, standby=arguments.standby
+    )
     click.echo(f"seed {seed}")
     folder = Path(tempfile.mkdtemp(prefix="boostmon-chaos-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as another account
@@ -63,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--standby", action="store_true", help="two servers, with failover")
     parser.add_argument("--plant", choices=PLANTS)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Two servers, the second a synchronous standby of the first, which takes over when that dies."""
+"""The databases that are hurt: one server, or a pair of which the other takes over."""
 
 import asyncio
 import os
@@ -8,18 +8,69 @@ import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import asyncpg
 
 from boostmon.database.binaries import ENVIRONMENT, account_for, find
+from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.database.provision import BOT, NAME, provision
 from tests.chaos.processes import DatabaseServer
 
 HOST = "127.0.0.1"
+SYNCHRONOUS = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')"
 READY = 60.0
 LOOK = 0.1
 MISSING = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Database(Protocol):
+    """What a run needs of its database."""
+
+    @property
+    def url(self) -> str:
+        """Where the bot connects."""
+
+    @property
+    def owner_url(self) -> str:
+        """Where the owner of the tables connects."""
+
+    @property
+    def superuser_url(self) -> str:
+        """Where the superuser connects."""
+
+    async def kill(self) -> None:
+        """End the server without a warning."""
+
+    async def restart(self) -> None:
+        """Restart the server as an administrator does."""
+
+    async def freeze(self, seconds: float) -> None:
+        """Stop every process of the server for some time."""
+
+
+class Alone(EmbeddedPostgres):
+    """One server, which is started again when it has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._hurt = DatabaseServer(folder / "data")
+
+    async def kill(self) -> None:
+        """End the server without a warning."""
+        self._hurt.signal(signal.SIGKILL)
+
+    async def restart(self) -> None:
+        """Restart the server as an administrator does."""
+        self._hurt.signal(signal.SIGINT)
+
+    async def freeze(self, seconds: float) -> None:
+        """Stop every process of the server for some time."""
+        self._hurt.signal_all(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._hurt.signal_all(signal.SIGCONT)
 
 
 class Node:
@@ -84,7 +135,8 @@ class Node:
     def end(self, number: int = signal.SIGKILL) -> None:
         """End the server, and wait for that."""
         if self._process is not None and self._process.poll() is None:
-            self.hurt.signal_all(signal.SIGCONT)
+            if number == signal.SIGKILL:
+                self.hurt.signal_all(number)  # the frozen ones would not notice that it is gone
             self._process.send_signal(number)
             self._process.wait()
 
@@ -94,7 +146,7 @@ class Node:
         return {"cwd": "/", "env": ENVIRONMENT, "start_new_session": True, **options}
 
     def _run(self, program: str, *options: str) -> None:
-        command = [self._bin / program, *options, "-D", self.data]
+        command = [str(self._bin / program), *options, "-D", str(self.data)]
         done = subprocess.run(  # noqa: S603 - no shell, and our own words
             command, check=False, capture_output=True, text=True, **self._surroundings
         )
@@ -127,13 +179,17 @@ class Pair:
         """Where the superuser connects, on the primary of the moment."""
         return self.primary.superuser_url
 
-    @property
-    def hurt(self) -> DatabaseServer:
-        """The primary's processes."""
-        return self.primary.hurt
+    async def kill(self) -> None:
+        """End the primary without a warning; the standby takes over."""
+        self.primary.end()
+        await self._fail_over()
 
-    async def fail_over(self) -> None:
-        """Have the standby take over from a primary that is dead or frozen; mend the pair."""
+    async def freeze(self, _: float) -> None:
+        """Freeze the primary; the standby takes over, and only then the primary is ended."""
+        self.primary.hurt.signal_all(signal.SIGSTOP)
+        await self._fail_over()
+
+    async def _fail_over(self) -> None:
         dead, alive = self.primary, self.standby
         await alive.ask("SELECT pg_promote(true, 60)", "postgres")
         await alive.ask("ALTER SYSTEM SET synchronous_standby_names = ''", "postgres")
@@ -168,7 +224,7 @@ class Pair:
         await self.primary.until("SELECT EXISTS (SELECT FROM pg_stat_replication)")
         await self.primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'", "postgres")
         await self.primary.ask("SELECT pg_reload_conf()", "postgres")
-        await self.primary.until("SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
+        await self.primary.until(SYNCHRONOUS)
 
 
 def _free_port() -> int:

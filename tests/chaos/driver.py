@@ -15,11 +15,11 @@ import asyncpg
 from msgspec import Struct, field
 
 from boostmon.database.clock import FileClock, write_clock
-from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.sandbox import Sandbox
 from tests.chaos import oracle, people, trouble
+from tests.chaos.cluster import Alone, Database, Pair
 from tests.chaos.oracle import Violation
-from tests.chaos.processes import ROOT, Bot, DatabaseServer
+from tests.chaos.processes import ROOT, Bot
 from tests.chaos.world import World, specification
 
 BOTS = 2
@@ -47,6 +47,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     longest: float = 30.0
     settle: float = 120.0
     plant: str | None = None
+    standby: bool = False
 
 
 class Summary(Struct, kw_only=True):
@@ -69,14 +70,10 @@ class Summary(Struct, kw_only=True):
 class Stage:
     """Everything that is on during a run."""
 
-    def __init__(
-        self, world: World, bots: list[Bot], server: EmbeddedPostgres, folder: Path
-    ) -> None:
-        self.world, self.bots, self.server = world, bots, server
+    def __init__(self, world: World, bots: list[Bot], database: Database, folder: Path) -> None:
+        self.world, self.bots, self.database = world, bots, database
         self.clock_file = folder / "clock.json"
-        self.trouble = trouble.Troublemaker(
-            world, bots, DatabaseServer(folder / "database" / "data")
-        )
+        self.trouble = trouble.Troublemaker(world, bots, database)
 
 
 async def run(plan: Plan, folder: Path) -> Summary:
@@ -88,9 +85,9 @@ async def run(plan: Plan, folder: Path) -> Summary:
         for bot in stage.bots:
             await bot.stop()
             summary.violations += [Violation("wrong", fault) for fault in bot.faults]
-        evidence = await oracle.gather(stage.server.superuser_url, stage.world)
+        evidence = await oracle.gather(stage.database.superuser_url, stage.world)
         summary.violations += oracle.judge(evidence)
-        summary.violations += await _replayed(stage.server)
+        summary.violations += await _replayed(stage.database)
     _count(summary, evidence)
     summary.troubles = stage.trouble.counts
     return summary
@@ -99,15 +96,16 @@ async def run(plan: Plan, folder: Path) -> Summary:
 @asynccontextmanager
 async def _stage(plan: Plan, folder: Path) -> AsyncIterator[Stage]:
     clock_file = folder / "clock.json"
+    database = (Pair if plan.standby else Alone)(folder / "database")
     write_clock(clock_file, now=round(time.time() * 1000), speed=plan.speed)
     async with (
         Sandbox(world=specification()) as sandbox,
-        EmbeddedPostgres(folder / "database") as server,
+        database,
     ):
         world = World(sandbox)
         environ = {
-            "DATABASE_URL": server.url,
-            "BOOSTMON_OWNER_DATABASE_URL": server.owner_url,
+            "DATABASE_URL": database.url,
+            "BOOSTMON_OWNER_DATABASE_URL": database.owner_url,
             "DISCORD_TOKEN": sandbox.token,
             "BOOSTMON_DISCORD_API": sandbox.api,
             "BOOSTMON_CLOCK": str(clock_file),
@@ -121,7 +119,7 @@ async def _stage(plan: Plan, folder: Path) -> AsyncIterator[Stage]:
             for bot in bots:
                 await bot.start()
             await _until(lambda: world.offers_commands and world.listens == BOTS, READY)
-            yield Stage(world, bots, server, folder)
+            yield Stage(world, bots, database, folder)
         finally:
             for bot in bots:
                 bot.signal(signal.SIGCONT)
@@ -169,14 +167,14 @@ async def _settle(plan: Plan, stage: Stage) -> float:
         if time.monotonic() - nudged > NUDGE:
             nudged = time.monotonic()
             stage.world.nudge()
-        quiet = 0 if await _unsettled(stage.server, now) else quiet + 1
+        quiet = 0 if await _unsettled(stage.database, now) else quiet + 1
     await asyncio.sleep(1.0)
     return time.monotonic() - start
 
 
-async def _unsettled(server: EmbeddedPostgres, now: int) -> bool:
+async def _unsettled(database: Database, now: int) -> bool:
     try:
-        connection = await asyncpg.connect(server.superuser_url, timeout=5)
+        connection = await asyncpg.connect(database.superuser_url, timeout=5)
         try:
             return bool(await connection.fetchval(UNSETTLED, now))
         finally:
@@ -185,8 +183,8 @@ async def _unsettled(server: EmbeddedPostgres, now: int) -> bool:
         return True
 
 
-async def _replayed(server: EmbeddedPostgres) -> list[Violation]:
-    environ = {"DATABASE_URL": server.url, "BOOSTMON_OWNER_DATABASE_URL": server.owner_url}
+async def _replayed(database: Database) -> list[Violation]:
+    environ = {"DATABASE_URL": database.url, "BOOSTMON_OWNER_DATABASE_URL": database.owner_url}
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "boostmon", "replay", "--check"],
         env=os.environ | environ,

@@ -11,7 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from boostmon.sandbox.errors import ApiError, ControlError
-from tests.chaos.processes import Bot, DatabaseServer
+from tests.chaos.cluster import Database
+from tests.chaos.processes import Bot
 from tests.chaos.world import BOT, CHANNELS, PEOPLE, SERVERS, TOP, World
 
 ROLE_ROUTE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
@@ -122,7 +123,7 @@ def _gateway(random: Random) -> dict[str, Any]:
 class Troublemaker:
     """Deals the blows, and takes each back when its time is over."""
 
-    def __init__(self, world: World, bots: list[Bot], database: DatabaseServer) -> None:
+    def __init__(self, world: World, bots: list[Bot], database: Database) -> None:
         self.counts: Counter[str] = Counter()
         self._world = world
         self._bots = bots
@@ -197,26 +198,21 @@ class Troublemaker:
         bot.signal(signal.SIGCONT)
         bot.busy = False
 
-    async def _kill_database(self, _: Blow) -> None:
-        self._end_database("kill the database", signal.SIGKILL)
+    async def _kill_database(self, blow: Blow) -> None:
+        await self._hurt(blow, self._database.kill)
 
-    async def _restart_database(self, _: Blow) -> None:
-        self._end_database("restart the database", signal.SIGINT)
-
-    def _end_database(self, kind: str, number: int) -> None:
-        if not self._database_busy and self._database.pid is not None:
-            self.counts[kind] += 1
-            self._database.signal(number)
+    async def _restart_database(self, blow: Blow) -> None:
+        await self._hurt(blow, self._database.restart)
 
     async def _freeze_database(self, blow: Blow) -> None:
-        if self._database_busy or self._database.pid is None:
-            return
-        self.counts[blow.kind] += 1
-        self._database_busy = True
-        self._database.signal_all(signal.SIGSTOP)
-        await asyncio.sleep(blow.seconds)
-        self._database.signal_all(signal.SIGCONT)
-        self._database_busy = False
+        await self._hurt(blow, lambda: self._database.freeze(blow.seconds))
+
+    async def _hurt(self, blow: Blow, how: Callable[[], Awaitable[None]]) -> None:
+        if not self._database_busy:
+            self.counts[blow.kind] += 1
+            self._database_busy = True
+            await how()
+            self._database_busy = False
 
     async def _outage(self, blow: Blow) -> None:
         self._world.change("guild", guild=blow.where, action="outage")
