@@ -1,15 +1,14 @@
 """A short run of the chaos driver; `make soak` has the long one."""
 
-from tests.chaos.driver import Plan, run
+from tests.chaos.driver import run, short
 from tests.databases import world_folder
 
 SEED = 20
 
 
 async def test_nothing_is_lost_and_nothing_comes_twice() -> None:
-    plan = Plan(minutes=0.4, seed=SEED, per_second=2.0, longest=8.0, settle=35.0)
     with world_folder() as folder:
-        summary = await run(plan, folder)
+        summary = await run(short(SEED), folder)
         assert [] == summary.violations
     assert summary.acknowledged > 5
     assert summary.events["Expired"] > 5

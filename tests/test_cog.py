@@ -183,10 +183,29 @@ class Silent:
         assert position == 7
         await asyncio.sleep(timeout)
 
+    def delay(self, guild_id: str) -> float:
+        assert guild_id
+        return 0.0
+
+
+class Busy(Silent):
+    """A watch that knows of a server whose limits are used up."""
+
+    def delay(self, guild_id: str) -> float:
+        assert guild_id
+        return 7.0
+
 
 OWED = EffectState(kind="give_role", state="owed", last_error=None)
 DONE = EffectState(kind="give_role", state="done", last_error=None)
 STUCK = EffectState(kind="give_role", state="stuck", last_error="Move it.")
+
+
+async def test_a_role_change_that_the_limits_put_off_is_not_waited_for() -> None:
+    effects = Told(OWED)
+
+    assert OWED == await RoleChanges(effects, Busy()).of(HANDLED)
+    assert effects.looks == 0
 
 
 @pytest.mark.parametrize("end", [DONE, STUCK])

@@ -380,13 +380,17 @@ async def test_what_could_not_be_acknowledged_is_not_decided(town: Town) -> None
     assert await town.events() == []
 
 
-async def test_an_acknowledgement_whose_answer_was_lost_counts(town: Town) -> None:
+async def test_an_acknowledgement_whose_answer_was_lost_is_taken_for_somebody_elses(
+    town: Town,
+) -> None:
     fault = {"method": "POST", "path": CALLBACK, "status": 502, "when": "after"}
     await town.client.sim("fault", fault)
 
-    told = await public(town, "mona", "settime", user="max", role="VIP", duration="1h")
+    given = await town.send("mona", "settime", user="max", role="VIP", duration="1h")
+    record = await town.wait(given, "settled", seconds=2)
 
-    assert embed(told)["title"] == "Timed Role Activated"
+    assert record["loading"]
+    assert await town.events() == []
 
 
 async def test_while_the_database_is_silent_the_outcome_is_called_open(
@@ -468,6 +472,10 @@ async def test_what_nobody_expected_is_answered_privately(
     assert taken_back(record) == replies.UNEXPECTED
 
     monkeypatch.setattr(reception, "check_role", _broken)
+    record = await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    assert refused_at_once(record) == replies.UNEXPECTED
+
+    monkeypatch.setattr(reception.Reception, "command", _broken)
     record = await town.say("mona", "settime", user="max", role="VIP", duration="1h")
     assert refused_at_once(record) == replies.UNEXPECTED
 

@@ -138,3 +138,11 @@ def test_no_module_hides_the_reading_of_time_behind_another_name() -> None:
     }
 
     assert set() == from_time
+
+
+def test_no_module_waits_in_a_way_that_loses_a_cancellation() -> None:
+    """Python 3.11's `asyncio.wait_for` forgets one that comes with the result."""
+    guilty = [
+        str(path) for path in (ROOT / "boostmon").rglob("*.py") if "wait_for(" in path.read_text()
+    ]
+    assert guilty == []

@@ -40,6 +40,7 @@ class Names:
 
     def absence(self, guild_id: str) -> Verdict | None:
         assert guild_id
+        return None
 
     def role_name(self, guild_id: str, role_id: str) -> str:
         assert guild_id != role_id

@@ -12,8 +12,7 @@ from disnake.interactions import ApplicationCommandInteraction, MessageInteracti
 from disnake.ui.select import StringSelect
 
 ACKNOWLEDGE_WITHIN = 3.0  # seconds; later Discord has given the interaction up
-REPEATS_AFTER = 1.0  # seconds; disnake repeats what failed with 5xx or a reset
-ACKNOWLEDGED = 40060  # Discord's code: somebody has acknowledged this interaction
+SETTLED_ELSEWHERE = (40060, 10062)  # acknowledged by another process, or too late
 CALL_WITHIN = 20.0  # seconds; disnake itself has no timeout but aiohttp's five minutes
 TOKEN_LASTS = 14.5 * 60  # seconds of the 15 minutes, so that no edit starts too late
 SILENT = AllowedMentions.none()
@@ -40,14 +39,15 @@ class Answer:
         """Tell Discord that the answer follows, and whether that was in time.
 
         When it was not, or somebody else has done so, nothing may be decided: the caller has been
-        told that the command failed, or is being answered by the other.
+        told that the command failed, or is being answered by the other. Even where a lost answer
+        of Discord makes that our own first try, another process may have been the one.
         """
         self._private = private
         if isinstance(self._inter, MessageInteraction):
             call = self._inter.response.defer()
         else:
             call = self._inter.response.defer(ephemeral=private)
-        return await self._sent(_owned(call), "acknowledge", within=ACKNOWLEDGE_WITHIN)
+        return await self._sent(call, "acknowledge", within=ACKNOWLEDGE_WITHIN)
 
     async def suggest(self, choices: dict[str, str]) -> None:
         """Answer somebody who is typing; each choice has what it shows and what it stands for."""
@@ -104,17 +104,8 @@ class Answer:
             async with asyncio.timeout(within):
                 await call
         except FAILURES as error:
-            self._log.warning("answer not delivered", step=what, error=repr(error))
+            usual = getattr(error, "code", 0) in SETTLED_ELSEWHERE
+            tell = self._log.debug if usual else self._log.warning
+            tell("answer not delivered", step=what, error=repr(error))
             return False
         return True
-
-
-async def _owned(acknowledgement: Awaitable[None]) -> None:
-    """Send *acknowledgement*; let it count when only its repetition came too late."""
-    started = time.monotonic()
-    try:
-        await acknowledgement
-    except disnake.HTTPException as error:
-        repeated = time.monotonic() - started >= REPEATS_AFTER
-        if error.code != ACKNOWLEDGED or not repeated:
-            raise

@@ -65,12 +65,18 @@ class Parts(Struct, frozen=True, kw_only=True):
     signal: EffectSignal
 
     def on_hint(self, channel: str, payload: str) -> None:
-        """Take a NOTIFY: something was recorded, or became of an effect."""
+        """Take a NOTIFY: something was recorded, or became of an effect.
+
+        An empty payload: effects were opened again, or hints may have been missed.
+        """
         if channel == EFFECTS_CHANNEL:
             self.signal.tell(payload)
-        else:
+        elif payload:
             self.sweeper.wake()
             self.relay.wake()
+        else:
+            self.sweeper.wake()
+            self.relay.reload()
 
 
 async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
@@ -95,10 +101,11 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
 
 def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     database, clock = surroundings.database, surroundings.clock
-    store, timers, signal = EventStore(database), RoleTimers(database), EffectSignal()
+    store, timers = EventStore(database), RoleTimers(database)
     handler, pace = CommandHandler(store), Pace(surroundings.limits)
     api = DiscordApi(bot.http, pace)
     relay = _relay(ServerView(bot), api, pace, surroundings)
+    signal = EffectSignal(relay.delay)
     sweeper = Sweeper(
         store=store,
         timers=timers,

@@ -1,13 +1,16 @@
 """Lets a command wait for news of its own effects."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 
 class EffectSignal:
     """Wakes those who wait for the effects of an event; a hint, so they read for themselves."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: Callable[[str], float]) -> None:
+        """Take *delay*, which tells what the limits ask of role changes in a server."""
+        self.delay = delay
         self._waiting: dict[int, set[asyncio.Event]] = {}
 
     async def changed(self, position: int, timeout: float) -> None:  # noqa: ASYNC109 - news or not, it returns
@@ -16,7 +19,8 @@ class EffectSignal:
         self._waiting.setdefault(position, set()).add(event)
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await event.wait()
         finally:
             self._waiting[position].discard(event)
             if not self._waiting[position]:

@@ -83,8 +83,7 @@ class Observer:
     async def member_returned(self, guild_id: str, user_id: str) -> None:
         """Give or take again what a member should have, after other bots' roles for joining."""
         await asyncio.sleep(SETTLES_AFTER)
-        if await self._observed.reopen_roles(guild_id, user_id):
-            self._relay.reload()
+        await self._reopen(guild_id, user_id)
 
     async def member_changed(self, guild_id: str, user_id: str, held: set[str]) -> None:
         """See to the timed roles that a member lacks: somebody may have taken them by hand."""
@@ -110,7 +109,11 @@ class Observer:
         if self._role_taken == "end":
             command_id = f"discord:taken_by_hand:{timer.number}:{timer.version}"
             await self._clear(timer, "taken_by_hand", command_id)
-        elif await self._observed.reopen_roles(timer.timer.guild_id, timer.timer.user_id):
+        else:
+            await self._reopen(timer.timer.guild_id, timer.timer.user_id)
+
+    async def _reopen(self, guild_id: str, user_id: str) -> None:
+        if await self._observed.reopen_roles(guild_id, user_id, seconds=SETTLES_AFTER):
             self._relay.reload()
 
     async def _clear(

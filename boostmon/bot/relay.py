@@ -11,7 +11,7 @@ from msgspec import structs
 from boostmon.bot.backlog import Backlog, lane_of
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
-from boostmon.bot.pace import Pace
+from boostmon.bot.pace import Pace, lane_of_roles
 from boostmon.bot.refusals import Final, Later, Passing, Stuck
 from boostmon.errors import BoostmonError
 from boostmon.projections.lease import Lease
@@ -23,6 +23,7 @@ SLOWEST_RETRY = 300.0
 STUCK_RETRY = 600.0
 UNEXPECTED_RETRY = 60.0
 LOOK_AGAIN = 30.0
+RELOAD_EVERY = 60.0
 FAREWELL = 1.5
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class Relay:
         self._pace = pace
         self._backlog = Backlog()
         self._head = 0
+        self._loaded = 0.0
         self._woken = asyncio.Event()
         self._news = True
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,6 +65,11 @@ class Relay:
     def leads(self) -> bool:
         """Whether this process speaks to Discord."""
         return self._lease.held
+
+    def delay(self, guild_id: str) -> float:
+        """Tell for how many seconds the limits allow no role change in a server."""
+        now = time.monotonic()
+        return max(0.0, self._pace.ready_at(lane_of_roles(guild_id), now) - now)
 
     def hasten(self, guild_id: str) -> None:
         """Try again now what is owed in a server: its roles or permissions have changed."""
@@ -91,7 +98,8 @@ class Relay:
             return  # Discord may still be doing it: the lease ends by itself when that is over
         seconds = self._pace.quiet_in(time.monotonic())
         with suppress(TimeoutError, BoostmonError):
-            await asyncio.wait_for(self._lease.release(seconds), FAREWELL)
+            async with asyncio.timeout(FAREWELL):
+                await self._lease.release(seconds)
 
     async def _keep_lease(self) -> None:
         while True:
@@ -100,6 +108,8 @@ class Relay:
                 if await self._lease.claim() and not held:
                     log.info("this process speaks to Discord")
                     self.reload()
+                elif time.monotonic() - self._loaded > RELOAD_EVERY:
+                    self.reload()  # whatever was opened again unheard is not left lying
             except BoostmonError as error:
                 log.error("the lease was not renewed", reason=str(error))
             await asyncio.sleep(RENEW_EVERY)
@@ -128,7 +138,8 @@ class Relay:
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     def _until_next(self) -> float:
         now = time.monotonic()
@@ -147,6 +158,7 @@ class Relay:
             self._head, owed = await self._owed.since(self._head)
         else:
             self._head, owed = await self._owed.all()
+            self._loaded = time.monotonic()
             # What was stuck may be allowed since: nobody has told this process.
             owed = [structs.replace(o, due_in=0.0) if o.stuck else o for o in owed]
         self._backlog.replace(owed, time.monotonic())

@@ -8,6 +8,7 @@ from boostmon.errors import DatabaseUnavailableError
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, Effects, EffectState, effects_of
 
 WITHIN = 5.0  # seconds
+TOO_LONG = 1.0  # seconds; when the limits ask for more, the reply does not wait for them
 LOOK_AGAIN = 1.0  # seconds; what changes between a look and the wait for it is seen by then
 
 
@@ -16,6 +17,10 @@ class EffectWatch(Protocol):
 
     async def changed(self, position: int, timeout: float) -> None:  # noqa: ASYNC109 - the caller has its own deadline
         """Return when an effect of the event at *position* changed, or after *timeout* seconds."""
+        ...
+
+    def delay(self, guild_id: str) -> float:
+        """Tell for how many seconds Discord's limits allow no role change in a server."""
         ...
 
 
@@ -34,6 +39,8 @@ class RoleChanges:
         if kind is None or handled.position is None:
             return None
         owed = EffectState(kind=kind, state="owed", last_error=None)
+        if self._watch.delay(handled.timer.guild_id) > TOO_LONG:
+            return owed
         limit = asyncio.timeout(self._within)
         self._limits.add(limit)
         try:

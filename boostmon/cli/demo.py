@@ -125,7 +125,8 @@ async def _bot(environ: Mapping[str, str], log: Path) -> AsyncIterator[None]:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), FAREWELL)
+            async with asyncio.timeout(FAREWELL):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -162,4 +162,5 @@ async def _wait(
         if ahead <= 0:
             return
         with suppress(TimeoutError):  # that is how a wait ends
-            await asyncio.wait_for(wake.wait(), min(left, pause(ahead)))
+            async with asyncio.timeout(min(left, pause(ahead))):
+                await wake.wait()

@@ -42,6 +42,7 @@ LOST: tuple[type[Exception], ...] = (
     # TargetServerAttributeNotMatched, its subclass.
     asyncpg.InternalClientError,
 )
+REFUSED: tuple[type[Exception], ...] = (DatabaseError, *LOST)  # not even a connection
 
 
 class Host(Struct, frozen=True):
@@ -65,6 +66,7 @@ class Connector:
         self._options = options
         self._hosts = hosts_of(url, variable=variable)
         self._timeline: int | None = None  # the newest that was seen
+        self._is_good = False
         if len(self._hosts) > 1 and "target_session_attrs" not in parse_qs(urlsplit(url).query):
             self._options["target_session_attrs"] = "read-write"
 
@@ -83,12 +85,22 @@ class Connector:
             else:
                 self._hosts.remove(host)
                 self._hosts.insert(0, host)
+                self._is_good = True
                 return connection
         raise errors[-1]
 
     def doubt(self) -> None:
-        """Ask the last good host last: it connects, and does not answer."""
-        self._hosts.append(self._hosts.pop(0))
+        """Ask the last good host last the next time: it connects, and does not answer."""
+        if self._is_good and self._hosts:
+            self._hosts.append(self._hosts.pop(0))
+        self._is_good = False
+
+    async def is_outdated(self) -> bool:
+        """Look at all hosts; tell whether a standby was promoted since one was connected to."""
+        known = self._timeline
+        if len(self._hosts) > 1:
+            await self._look_around({})
+        return self._timeline != known
 
     async def open_within(self, seconds: float) -> Connection:
         """Connect, and try again for *seconds* while nobody answers."""
@@ -110,10 +122,14 @@ class Connector:
 
     async def _look_around(self, options: dict[str, Any]) -> None:
         """Learn the newest timeline: a primary that was replaced may take writes as well."""
-        looks = (self._open_newest(host, options) for host in self._hosts)
-        for found in await asyncio.gather(*looks, return_exceptions=True):
-            if not isinstance(found, BaseException):
-                found.terminate()
+        await asyncio.gather(*(self._look(host, options) for host in self._hosts))
+
+    async def _look(self, host: Host, options: dict[str, Any]) -> None:
+        try:
+            (await self._open_newest(host, options)).terminate()
+        except REFUSED:  # it is asked again, after the others
+            self._hosts.remove(host)
+            self._hosts.append(host)
 
     async def _open_newest(self, host: Host, options: dict[str, Any]) -> Connection:
         """Connect to *host*, unless a standby was seen that has been promoted since."""

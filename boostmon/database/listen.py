@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from asyncpg import Connection
 
-from boostmon.database.connection import LOST, PAUSE, Connector
-from boostmon.errors import DatabaseError
+from boostmon.database.connection import LOST, PAUSE, REFUSED, Connector
 
 HEARTBEAT = 15.0  # seconds; a silent connection may be a dead one
 ANSWER = 5.0
@@ -33,19 +32,21 @@ async def listen(url: str, channels: Sequence[str], on_hint: Hint) -> None:
     while True:
         try:
             connection = await connector.open()
-        except (*LOST, DatabaseError) as error:
+        except REFUSED as error:
             log.debug("listener not connected", error=repr(error))
             await asyncio.sleep(PAUSE)
             continue
         try:
-            await _attend(connection, channels, on_hint)
+            await _attend(connection, channels, on_hint, connector)
         except LOST as error:
             log.warning("listener lost its connection", error=repr(error))
         finally:
             connection.terminate()
 
 
-async def _attend(connection: Connection, channels: Sequence[str], on_hint: Hint) -> None:
+async def _attend(
+    connection: Connection, channels: Sequence[str], on_hint: Hint, connector: Connector
+) -> None:
     ended = asyncio.Event()
     connection.add_termination_listener(lambda _: ended.set())
     for channel in channels:
@@ -54,7 +55,10 @@ async def _attend(connection: Connection, channels: Sequence[str], on_hint: Hint
         on_hint(channel, "")
     while not ended.is_set():
         try:
-            await asyncio.wait_for(ended.wait(), HEARTBEAT)
+            async with asyncio.timeout(HEARTBEAT):
+                await ended.wait()
         except TimeoutError:
             await connection.execute("SELECT 1")
+            if await connector.is_outdated():
+                raise ConnectionResetError("a standby has taken over") from None
     raise ConnectionResetError("the server closed the connection")

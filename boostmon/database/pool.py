@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import suppress
 from typing import Any, Self
 
 import asyncpg
@@ -18,8 +19,8 @@ from boostmon.errors import DatabaseError, DatabaseUnavailableError
 SLOWEST = 2.0  # seconds between two attempts, at most
 FAREWELL = 5.0
 DEFAULT_POOL = PoolConfig()
-# An empty record in the server's journal. Its commit is confirmed when all that was committed before
-# it has reached the synchronous standby, if there is one.
+# An empty record in the server's journal. It is answered when all that was committed before it has
+# reached the synchronous standby, if there is one.
 CONFIRM = "SELECT pg_logical_emit_message(true, 'boostmon', '')"
 
 log = structlog.get_logger()
@@ -73,7 +74,8 @@ class Database:
         """Give every connection back, by force after a few seconds."""
         self._closed = True
         try:
-            await asyncio.wait_for(self._pool.close(), FAREWELL)
+            async with asyncio.timeout(FAREWELL):
+                await self._pool.close()
         except LOST as error:
             log.warning("database connections cut off", error=repr(error))
             self._pool.terminate()
@@ -91,8 +93,6 @@ class Database:
         except TimeoutError as error:
             # The release below cancels the statement: terminating at once would leave it waiting
             # for its lock on the server, and the next attempt behind it.
-            self._connector.doubt()
-            await self._pool.expire_connections()
             raise _ConnectionLostError from error
         except LOST as error:
             if isinstance(error, asyncpg.InterfaceError) and not is_gone(connection):
@@ -126,9 +126,13 @@ class Database:
 
     async def _note_loss(self, loss: Exception, attempts: "_Attempts") -> None:
         attempts.last = loss.__cause__
-        if self._lost_since is None:
+        is_news, is_silent = self._lost_since is None, isinstance(loss.__cause__, TimeoutError)
+        if is_news:
             self._lost_since = time.monotonic()
             log.warning("database lost", error=repr(loss.__cause__))
+        if is_silent:
+            self._connector.doubt()
+        if is_news or is_silent:
             await self._pool.expire_connections()  # the idle ones lead to the same server
 
     def _note_success(self) -> None:
@@ -179,7 +183,10 @@ async def connect(
 def _confirmed(operation: Operation[Result]) -> Operation[Result]:
     async def confirmed(connection: Connection) -> Result:
         result = await operation(connection)
-        await connection.execute(CONFIRM)
+        with suppress(
+            asyncpg.InsufficientPrivilegeError
+        ):  # everybody may, unless it was taken away
+            await connection.execute(CONFIRM)
         return result
 
     return confirmed

@@ -39,11 +39,15 @@ class Observed:
         """Return a member's timers whose role was given, with receipt, and nothing is owed."""
         return await self._timers("given_timers", guild_id, user_id)
 
-    async def reopen_roles(self, guild_id: str, user_id: str) -> int:
-        """Owe the newest role change of each timer of a member again; return how many."""
+    async def reopen_roles(self, guild_id: str, user_id: str, *, seconds: float) -> int:
+        """Owe the newest role change of each timer of a member again; return how many.
+
+        Those done within the last *seconds* were done after what made it necessary.
+        """
 
         async def reopen(connection: Connection) -> int:
-            return len(await connection.fetch(statement("reopen_roles"), guild_id, user_id))
+            arguments = (guild_id, user_id, seconds)
+            return len(await connection.fetch(statement("reopen_roles"), *arguments))
 
         return await self._database.run(reopen)
 

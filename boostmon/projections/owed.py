@@ -116,7 +116,7 @@ class OwedEffects:
         await self._execute("attempt_effect", effect.position, effect.kind, role_name)
 
     async def receipted(self, effect: OwedEffect, message_ids: Sequence[str]) -> set[str]:
-        """Return which of *message_ids* are the receipts of other effects of the timer."""
+        """Return which of *message_ids* are the receipts of other notices to the member."""
 
         async def fetch(connection: Connection) -> set[str]:
             rows = await connection.fetch(statement("receipted"), effect.position, message_ids)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import secrets
 import shutil
 import sys
@@ -9,8 +10,10 @@ import tempfile
 from pathlib import Path
 
 import click
+import structlog
+from msgspec import structs
 
-from tests.chaos.driver import Plan, Summary, run
+from tests.chaos.driver import Plan, Summary, run, short
 
 PLANTS = ("role-before-event", "lease-ignored", "nonce-dropped")
 
@@ -18,10 +21,10 @@ PLANTS = ("role-before-event", "lease-ignored", "nonce-dropped")
 def main() -> None:
     """Run, and print what came of it; exit 1 when a promise was broken."""
     arguments = _arguments()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
-    plan = Plan(
-        minutes=arguments.minutes, seed=seed, plant=arguments.plant, standby=arguments.standby
-    )
+    plan = short(seed) if arguments.short else Plan(minutes=arguments.minutes, seed=seed)
+    plan = structs.replace(plan, plant=arguments.plant, standby=arguments.standby)
     click.echo(f"seed {seed}")
     folder = Path(tempfile.mkdtemp(prefix="boostmon-chaos-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as another account
@@ -65,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--short", action="store_true", help="the run of `make test`")
     parser.add_argument("--standby", action="store_true", help="two servers, with failover")
     parser.add_argument("--plant", choices=PLANTS)
     return parser.parse_args()

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -16,10 +16,12 @@ from msgspec import Struct, field
 
 from boostmon.database.clock import FileClock, write_clock
 from boostmon.sandbox import Sandbox
-from tests.chaos import oracle, people, trouble
+from tests.chaos import evidence, oracle, people
+from tests.chaos.blows import Blow, blows
 from tests.chaos.cluster import Alone, Database, Pair
 from tests.chaos.oracle import Violation
 from tests.chaos.processes import ROOT, Bot
+from tests.chaos.trouble import Troublemaker
 from tests.chaos.world import World, specification
 
 BOTS = 2
@@ -27,13 +29,15 @@ WARNINGS = "10,3,1"
 PLANTED = "tests.chaos.planted"
 READY = 30.0  # seconds for the first start
 LOOK = 0.25
+QUIET = 3  # looks in a row at which nothing is left to do
+PATIENCE = 30.0  # seconds in which what was stuck is tried again: a lease, and a little
 NUDGE = 2.0
 UNSETTLED = """
 SELECT (SELECT count(*) FROM effects WHERE state IN ('owed', 'stuck'))
     + (SELECT count(*) FROM role_timers WHERE next_due_at <= $1)
 """
 
-Moment = trouble.Blow | people.Order
+Moment = Blow | people.Order
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -48,6 +52,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     settle: float = 120.0
     plant: str | None = None
     standby: bool = False
+
+
+def short(seed: int) -> Plan:
+    """Plan what is over in 75 seconds, the start and the settling included."""
+    return Plan(minutes=0.35, seed=seed, trouble_every=0.7, longest=8.0, settle=40.0)
 
 
 class Summary(Struct, kw_only=True):
@@ -73,7 +82,7 @@ class Stage:
     def __init__(self, world: World, bots: list[Bot], database: Database, folder: Path) -> None:
         self.world, self.bots, self.database = world, bots, database
         self.clock_file = folder / "clock.json"
-        self.trouble = trouble.Troublemaker(world, bots, database)
+        self.trouble = Troublemaker(world, bots, database)
 
 
 async def run(plan: Plan, folder: Path) -> Summary:
@@ -81,14 +90,14 @@ async def run(plan: Plan, folder: Path) -> Summary:
     summary = Summary(plan=plan)
     async with _stage(plan, folder) as stage:
         await _act(plan, stage, summary)
-        summary.settled_after = await _settle(plan, stage)
+        await _settle(plan, stage, summary)
         for bot in stage.bots:
             await bot.stop()
             summary.violations += [Violation("wrong", fault) for fault in bot.faults]
-        evidence = await oracle.gather(stage.database.superuser_url, stage.world)
-        summary.violations += oracle.judge(evidence)
+        found = await evidence.gather(stage.database.superuser_url, stage.world)
+        summary.violations += oracle.judge(found)
         summary.violations += await _replayed(stage.database)
-    _count(summary, evidence)
+    _count(summary, found)
     summary.troubles = stage.trouble.counts
     return summary
 
@@ -118,7 +127,7 @@ async def _stage(plan: Plan, folder: Path) -> AsyncIterator[Stage]:
         try:
             for bot in bots:
                 await bot.start()
-            await _until(lambda: world.offers_commands and world.listens == BOTS, READY)
+            await _ready(world, folder)
             yield Stage(world, bots, database, folder)
         finally:
             for bot in bots:
@@ -130,12 +139,12 @@ async def _act(plan: Plan, stage: Stage, summary: Summary) -> None:
     """Let people and trouble have their way for as long as planned."""
     seconds = plan.minutes * 60
     orders = people.orders(_seeded(plan.seed), seconds, plan.per_second)
-    blows = trouble.blows(_seeded(plan.seed + 1), seconds, plan.trouble_every, plan.longest)
-    moments: list[Moment] = sorted([*orders, *blows], key=lambda moment: moment.at)
+    planned = blows(_seeded(plan.seed + 1), seconds, plan.trouble_every, plan.longest)
+    moments: list[Moment] = sorted([*orders, *planned], key=lambda moment: moment.at)
     start = time.monotonic()
     for moment in moments:
         await _wait_until(start + moment.at, stage.bots)
-        if isinstance(moment, trouble.Blow):
+        if isinstance(moment, Blow):
             stage.trouble.deal(moment)
         else:
             summary.given += people.give(stage.world, moment)
@@ -156,31 +165,42 @@ async def _wait_until(moment: float, bots: Sequence[Bot]) -> None:
         await asyncio.sleep(min(left, LOOK))
 
 
-async def _settle(plan: Plan, stage: Stage) -> float:
+async def _settle(plan: Plan, stage: Stage, summary: Summary) -> None:
     """Stop timer time, take the trouble back, and wait until nothing is left to do."""
     now = FileClock(stage.clock_file).now()
     write_clock(stage.clock_file, now=now, speed=0)
     stage.world.calm()
     start, nudged, quiet = time.monotonic(), 0.0, 0
-    while time.monotonic() - start < plan.settle and quiet < 3:
+    while (passed := time.monotonic() - start) < plan.settle and quiet < QUIET:
         await _wait_until(time.monotonic() + LOOK, stage.bots)
-        if time.monotonic() - nudged > NUDGE:
-            nudged = time.monotonic()
+        if passed > PATIENCE and not nudged:
+            summary.violations += await _stuck(stage.database)
+        if passed > PATIENCE and passed - nudged > NUDGE:
+            nudged = passed
             stage.world.nudge()
-        quiet = 0 if await _unsettled(stage.database, now) else quiet + 1
+        quiet = quiet + 1 if await _ask(stage.database, UNSETTLED, now) == 0 else 0
     await asyncio.sleep(1.0)
-    return time.monotonic() - start
+    summary.settled_after = time.monotonic() - start
 
 
-async def _unsettled(database: Database, now: int) -> bool:
+async def _stuck(database: Database) -> list[Violation]:
+    number = await _ask(database, "SELECT count(*) FROM effects WHERE state = 'stuck'")
+    if not number:
+        return []
+    return [Violation("wrong", f"{number} effects are stuck although nothing is in the way")]
+
+
+async def _ask(database: Database, question: str, *arguments: int) -> int | None:
+    """Return a number from the database; None when it does not answer."""
     try:
         connection = await asyncpg.connect(database.superuser_url, timeout=5)
         try:
-            return bool(await connection.fetchval(UNSETTLED, now))
+            number: int = await connection.fetchval(question, *arguments)
+            return number
         finally:
-            await connection.close(timeout=5)
+            connection.terminate()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return True
+        return None
 
 
 async def _replayed(database: Database) -> list[Violation]:
@@ -198,13 +218,16 @@ async def _replayed(database: Database) -> list[Violation]:
     return []
 
 
-def _count(summary: Summary, evidence: oracle.Evidence) -> None:
-    summary.events = Counter(event.type for event in evidence.events)
-    summary.notices = sum("message_id" in effect.receipt for effect in evidence.effects)
-    summary.acknowledged = sum(map(oracle.acknowledged, evidence.state["interactions"]))
+def _count(summary: Summary, found: evidence.Evidence) -> None:
+    summary.events = Counter(event.type for event in found.events)
+    summary.notices = sum("message_id" in effect.receipt for effect in found.effects)
+    summary.acknowledged = sum(map(evidence.acknowledged, found.state["interactions"]))
 
 
-async def _until(is_so: Callable[[], bool], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while not is_so():  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(LOOK)
+async def _ready(world: World, folder: Path) -> None:
+    """Wait until all bots are connected and their commands are offered."""
+    end = time.monotonic() + READY
+    while not world.offers_commands or world.listens < BOTS:
+        if time.monotonic() > end:
+            raise RuntimeError(f"the bots do not get ready; see their logs in {folder}")
+        await asyncio.sleep(LOOK)

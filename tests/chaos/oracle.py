@@ -3,55 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
-import asyncpg
-import msgspec
 from msgspec import Struct
 
-from boostmon.projections.owed import NONCE_LENGTH
-from tests.chaos.world import Json, World, members, notices
+from tests.chaos.evidence import Effect, Evidence, Timer, acknowledged, refused, said
+from tests.chaos.world import Json, members, notices
 
-EVENTS = """
-SELECT log.position, log.guild_id, log.user_id, log.role_id, log.type, log.command_id,
-    log.metadata ->> 'source' AS source, log.recorded_at, encode(events.hash, 'hex') AS hash
-FROM event_log AS log JOIN events USING (position) ORDER BY log.position
-"""
-EFFECTS = """
-SELECT position, kind, state, attempts, last_error, receipt FROM effects ORDER BY position, kind
-"""
 ENDINGS = ("Expired", "Cleared")
 STARTS = ("TimerSet",)
 GIVING = ("TimerSet", "TimeAdded", "Resumed")
 NOTIFYING = ("WarningSent", "Expired")
 ROLES_CHANGED = 25  # resources/audit-log, "Audit Log Events": MEMBER_ROLE_UPDATE
-OPEN = ("do not repeat it", "look with `/timeleft`")
 EPOCH_MS = 1_420_070_400_000  # of snowflakes; reference, "Snowflakes"
-
-Timer = tuple[str, str, str]
-
-
-class Event(Struct, frozen=True, kw_only=True):
-    """An event of the log; *nonce* is that of its notice."""
-
-    position: int
-    timer: Timer
-    type: str
-    command_id: str
-    source: str
-    recorded_at: datetime
-    nonce: str
-
-
-class Effect(Struct, frozen=True, kw_only=True):
-    """What Discord was owed, and what became of it."""
-
-    position: int
-    kind: str
-    state: str
-    attempts: int
-    last_error: str | None
-    receipt: dict[str, str]
 
 
 class Violation(Struct, frozen=True):
@@ -61,45 +24,10 @@ class Violation(Struct, frozen=True):
     text: str
 
 
-class Evidence:
-    """All that the log, the effects and Discord show."""
-
-    def __init__(self, events: list[Event], effects: list[Effect], world: World) -> None:
-        self.events, self.effects = events, effects
-        self.by_position = {event.position: event for event in events}
-        self.state = world.state()
-        self.bot_id, self.left = world.bot_id, world.left
-
-
-async def gather(url: str, world: World) -> Evidence:
-    """Read the database at *url*, and look at *world*."""
-    connection = await asyncpg.connect(url)
-    try:
-        events = [_event(row) for row in await connection.fetch(EVENTS)]
-        effects = [_effect(row) for row in await connection.fetch(EFFECTS)]
-    finally:
-        await connection.close()
-    return Evidence(events, effects, world)
-
-
 def judge(evidence: Evidence) -> list[Violation]:
     """Return every promise that was broken."""
     checks = (_commands, _owed, _roles, _role_changes, _notices, _sandbox)
     return [violation for check in checks for violation in check(evidence)]
-
-
-def acknowledged(interaction: Json) -> bool:
-    """Tell whether the caller has seen that the command was carried out."""
-    shown = [interaction["message"], *interaction["history"]]
-    return any(message and message.get("embeds") for message in shown)
-
-
-def refused(interaction: Json) -> bool:
-    """Tell whether the caller was told for certain that nothing was recorded."""
-    said = [*interaction["followups"], interaction["message"]]
-    texts = [one["content"] for one in said if one and one["content"]]
-    private = interaction["ephemeral"] or interaction["followups"]
-    return bool(private and texts) and not any(part in text for text in texts for part in OPEN)
 
 
 def _commands(evidence: Evidence) -> Iterator[Violation]:
@@ -117,7 +45,9 @@ def _commands(evidence: Evidence) -> Iterator[Violation]:
         if acknowledged(interaction) and not times:
             yield Violation("lost", f"/{name} {command_id} was acknowledged and is not in the log")
         if refused(interaction) and times:
-            yield Violation("wrong", f"/{name} {command_id} was refused and is in the log")
+            yield Violation(
+                "wrong", f"/{name} {command_id} is in the log, but: {said(interaction)}"
+            )
     for command_id in counted:
         yield Violation("wrong", f"nobody gave the command {command_id} of the log")
 
@@ -218,12 +148,14 @@ def _unaccounted(
         nonce = str(message.get("nonce"))
         effect = effects.get(events[nonce].position) if nonce in events else None
         doubtful[nonce] += 1
-        excused = effect and effect.attempts and (effect.state, effect.receipt) in EXCUSES
-        if not excused or doubtful[nonce] > 1:
+        if effect is None or not _may_be_sent(effect) or doubtful[nonce] > 1:
             yield Violation("twice", f"no receipt names the message {message_id}: {_of(effect)}")
 
 
-EXCUSES: tuple[tuple[str, dict[str, str]], ...] = (("superseded", {}),)
+def _may_be_sent(effect: Effect) -> bool:
+    """Tell whether *effect* was given up in doubt, which the log admits."""
+    admitted = effect.receipt.get("reason", "").startswith("an attempt may have sent it")
+    return bool(effect.attempts) and (effect.state == "superseded" or admitted)
 
 
 def _of(effect: Effect | None) -> str:
@@ -239,23 +171,6 @@ def _sandbox(evidence: Evidence) -> Iterator[Violation]:
     for kind, times in evidence.state["rate_limited"].items():
         if times:
             yield Violation("wrong", f"{times} requests were too fast for the limit of {kind}")
-
-
-def _event(row: Any) -> Event:
-    return Event(
-        position=row["position"],
-        timer=(row["guild_id"], row["user_id"], row["role_id"]),
-        type=row["type"],
-        command_id=row["command_id"],
-        source=row["source"],
-        recorded_at=row["recorded_at"],
-        nonce=row["hash"][:NONCE_LENGTH],
-    )
-
-
-def _effect(row: Any) -> Effect:
-    receipt = msgspec.json.decode(row["receipt"]) if row["receipt"] else {}
-    return Effect(**{**row, "receipt": receipt})
 
 
 def _ms(moment: datetime) -> int:

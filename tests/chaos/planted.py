@@ -66,6 +66,8 @@ def nonce_dropped() -> None:
 
 
 def _plant(place: Any, name: str, bug: object) -> None:
+    if not hasattr(place, name):
+        raise LookupError(f"{place} has no {name} to plant a bug in")
     setattr(place, name, bug)
 
 

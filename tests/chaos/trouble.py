@@ -1,123 +1,16 @@
-"""The trouble: what befalls processes, the database, the network and Discord, from a seed."""
+"""The trouble: what befalls processes, the database, the network and Discord."""
 
 import asyncio
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from random import Random
-from typing import Any
-
-from msgspec import Struct
 
 from boostmon.sandbox.errors import ApiError, ControlError
+from tests.chaos.blows import Blow
 from tests.chaos.cluster import Database
 from tests.chaos.processes import Bot
-from tests.chaos.world import BOT, CHANNELS, PEOPLE, SERVERS, TOP, World
-
-ROLE_ROUTE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
-MESSAGE_ROUTE = "/channels/{channel_id}/messages"
-CALLBACK_ROUTE = "/interactions/{interaction_id}/{interaction_token}/callback"
-REPLY_ROUTE = "^/webhooks/"
-ROUTES = (ROLE_ROUTE, MESSAGE_ROUTE, ROLE_ROUTE, MESSAGE_ROUTE, CALLBACK_ROUTE, REPLY_ROUTE)
-STATUSES = (500, 502, 503)
-# How often each kind comes round; a round is shuffled, so that none is left out for long.
-ROUND = {
-    "kill a bot": 2,
-    "stop a bot": 1,
-    "freeze a bot": 2,
-    "kill the database": 1,
-    "restart the database": 1,
-    "freeze the database": 1,
-    "fault": 20,
-    "gateway": 4,
-    "outage": 1,
-    "demote": 2,
-    "mute": 2,
-    "close dms": 2,
-    "leave": 1,
-}
-PROCESSES = [kind for kind in ROUND if kind.split()[0] in ("kill", "stop", "freeze", "restart")]
-
-
-class Blow(Struct, frozen=True, kw_only=True):
-    """One piece of trouble, *at* some seconds after the start."""
-
-    at: float
-    kind: str
-    seconds: float = 0.0
-    where: str = ""
-    number: int = 0
-    fields: dict[str, Any] = {}
-
-
-def blows(random: Random, seconds: float, every: float, longest: float) -> list[Blow]:
-    """Plan the trouble of a run: one every so many seconds, each over after *longest* seconds."""
-    planned: list[Blow] = []
-    left: list[str] = []
-    at = 2.0
-    while at < seconds:
-        if not left:
-            left = [kind for kind, times in ROUND.items() for _ in range(times)]
-            random.shuffle(left)
-        planned.append(_blow(random, left.pop(), at, longest))
-        at += random.uniform(0.3, 1.7) * every
-    return planned
-
-
-def _blow(random: Random, kind: str, at: float, longest: float) -> Blow:
-    seconds = max(0.05, random.random() ** 2) * longest  # mostly short
-    number, where = random.randrange(1000), random.choice(SERVERS)
-    match kind:
-        case "fault":
-            return Blow(at=at, kind=kind, fields=_fault(random))
-        case "gateway":
-            return Blow(at=at, kind=kind, fields=_gateway(random))
-        case "close dms":
-            return Blow(at=at, kind=kind, seconds=seconds, where=random.choice(PEOPLE))
-        case "mute":
-            fields = {"guild": where, "channel": random.choice(CHANNELS)}
-            return Blow(at=at, kind=kind, seconds=seconds, fields=fields)
-        case "leave":
-            fields = {"guild": where, "user": random.choice(PEOPLE)}
-            return Blow(at=at, kind=kind, seconds=seconds, fields=fields)
-        case "kill a bot" | "stop a bot":
-            return Blow(at=at, kind=kind, seconds=min(seconds, 5.0), number=number)
-        case "freeze the database":
-            return Blow(at=at, kind=kind, seconds=min(seconds, 12.0))
-        case _:
-            return Blow(at=at, kind=kind, seconds=seconds, where=where, number=number)
-
-
-def _fault(random: Random) -> dict[str, Any]:
-    path, when = random.choice(ROUTES), random.choice(("before", "after"))
-    fault: dict[str, Any] = {"path": path, "when": when, "times": random.randint(1, 3)}
-    if path == MESSAGE_ROUTE:
-        fault["method"] = "POST"
-    match random.choice(("status", "status", "status", "reset", "hang", "slow", "busy")):
-        case "status":
-            return fault | {"status": random.choice(STATUSES)}
-        case "reset":
-            return fault | {"reset": True}
-        case "hang":  # done, or not, and then silent for longer than anybody waits
-            return fault | {"hang": random.uniform(9, 14), "status": 500, "times": 1}
-        case "slow":  # done late, but while the bot still waits
-            return fault | {"hang": random.uniform(0.5, 5)}
-        case _ if path in (ROLE_ROUTE, MESSAGE_ROUTE):
-            return fault | {"status": 429, "when": "before"}
-        case _:
-            return fault | {"status": 503}
-
-
-def _gateway(random: Random) -> dict[str, Any]:
-    action = random.choice(("close", "close", "drop", "reconnect", "invalidate"))
-    match action:
-        case "close":
-            return {"action": action, "code": random.choice((1000, 1001, 4000, 4009))}
-        case "invalidate":
-            return {"action": action, "resumable": random.random() < 0.5}
-        case _:
-            return {"action": action}
+from tests.chaos.world import BOT, TOP, World
 
 
 class Troublemaker:

@@ -1,4 +1,6 @@
--- Owe the newest role change of each timer of the member $2 of the server $1 again.
+-- Owe the newest role change of each timer of the member $2 of the server $1 again, unless it was done
+-- within the last $3 seconds.
+WITH reopened AS (
 UPDATE effects SET state = 'owed', due_at = clock_timestamp(), done_at = NULL, receipt = NULL
 FROM (
     SELECT DISTINCT ON (effects.stream_id) effects.position, effects.kind, effects.state
@@ -11,4 +13,7 @@ FROM (
 ) AS newest
 WHERE effects.position = newest.position AND effects.kind = newest.kind
     AND newest.state IN ('done', 'superseded')
+    AND effects.done_at < clock_timestamp() - $3::float8 * interval '1 second'
 RETURNING effects.position
+)
+SELECT position, pg_notify('boostmon_log', '') FROM reopened

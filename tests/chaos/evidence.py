@@ -1,0 +1,103 @@
+"""What the log, the effects and Discord show when it is over."""
+
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from boostmon.projections.owed import NONCE_LENGTH
+from tests.chaos.world import Json, World
+
+EVENTS = """
+SELECT log.position, log.guild_id, log.user_id, log.role_id, log.type, log.command_id,
+    log.metadata ->> 'source' AS source, log.recorded_at, encode(events.hash, 'hex') AS hash
+FROM event_log AS log JOIN events USING (position) ORDER BY log.position
+"""
+EFFECTS = """
+SELECT position, kind, state, attempts, last_error, receipt FROM effects ORDER BY position, kind
+"""
+OPEN = ("do not repeat it", "look with `/timeleft`")  # said when the outcome is not known
+
+Timer = tuple[str, str, str]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """An event of the log; *nonce* is that of its notice."""
+
+    position: int
+    timer: Timer
+    type: str
+    command_id: str
+    source: str
+    recorded_at: datetime
+    nonce: str
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """What Discord was owed, and what became of it."""
+
+    position: int
+    kind: str
+    state: str
+    attempts: int
+    last_error: str | None
+    receipt: dict[str, str]
+
+
+class Evidence:
+    """All that the log, the effects and Discord show."""
+
+    def __init__(self, events: list[Event], effects: list[Effect], world: World) -> None:
+        self.events, self.effects = events, effects
+        self.by_position = {event.position: event for event in events}
+        self.state = world.state()
+        self.bot_id, self.left = world.bot_id, world.left
+
+
+async def gather(url: str, world: World) -> Evidence:
+    """Read the database at *url*, and look at *world*."""
+    connection = await asyncpg.connect(url)
+    try:
+        events = [_event(row) for row in await connection.fetch(EVENTS)]
+        effects = [_effect(row) for row in await connection.fetch(EFFECTS)]
+    finally:
+        await connection.close()
+    return Evidence(events, effects, world)
+
+
+def acknowledged(interaction: Json) -> bool:
+    """Tell whether the caller has seen that the command was carried out."""
+    shown = [interaction["message"], *interaction["history"]]
+    return any(message and message.get("embeds") for message in shown)
+
+
+def said(interaction: Json) -> list[str]:
+    """List what the caller was told in words at last."""
+    shown = [*interaction["followups"], interaction["message"]]
+    return [message["content"] for message in shown if message and message["content"]]
+
+
+def refused(interaction: Json) -> bool:
+    """Tell whether the caller was told for certain that nothing was recorded."""
+    texts = said(interaction)
+    private = interaction["ephemeral"] or interaction["followups"]
+    return bool(private and texts) and not any(part in text for text in texts for part in OPEN)
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        position=row["position"],
+        timer=(row["guild_id"], row["user_id"], row["role_id"]),
+        type=row["type"],
+        command_id=row["command_id"],
+        source=row["source"],
+        recorded_at=row["recorded_at"],
+        nonce=row["hash"][:NONCE_LENGTH],
+    )
+
+
+def _effect(row: Any) -> Effect:
+    receipt = msgspec.json.decode(row["receipt"]) if row["receipt"] else {}
+    return Effect(**{**row, "receipt": receipt})
