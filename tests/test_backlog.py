@@ -28,7 +28,6 @@ def owed(
         user_id=user_id or f"u{stream_id}",
         channel_id=channel_id,
         urgent=urgent,
-        stuck=False,
         due_in=due_in,
     )
 
@@ -99,6 +98,15 @@ def test_of_one_member_one_write_is_in_flight() -> None:
     assert backlog.take(0.0, lambda _: True) is None
     backlog.settle(one, 0.0)
     assert other == backlog.take(0.0, lambda _: True)
+
+
+def test_of_one_user_one_notice_is_in_flight_over_all_servers() -> None:
+    one = owed(1, NOTICE, user_id="u", channel_id=None)
+    other = owed(2, NOTICE, user_id="u", guild_id="h", channel_id="d")
+    backlog = backlog_of(one, other)
+    taken = backlog.take(0.0, lambda _: True)
+    assert taken in (one, other)
+    assert backlog.take(0.0, lambda _: True) is None
 
 
 def test_what_failed_waits_and_holds_up_its_own_timer_only() -> None:

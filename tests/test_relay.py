@@ -439,3 +439,17 @@ async def test_more_than_the_limit_waits_rather_than_meet_a_429(stage: Stage) ->
             await stage.set(stage.timer(user, role))
     effects = await stage.until(lambda effects: sum(bool(e["done_at"]) for e in effects) >= 10)
     assert {0, 1} == {effect["attempts"] for effect in effects}
+
+
+async def test_two_notices_of_the_same_text_in_doubt_are_both_posted(stage: Stage) -> None:
+    timers = [stage.timer(role="VIP"), stage.timer(role="Trial")]
+    for timer in timers:
+        await stage.set(timer, channel=None)
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, reset=True, when="before", times=1)
+    await stage.pass_time(HOUR)
+    effects = await stage.settled()
+    receipts = {e["receipt"]["message_id"] for e in effects if e["kind"] == "notice"}
+    assert receipts == {message["id"] for message in stage.posted()}
+    assert len(receipts) == 2

@@ -18,8 +18,12 @@ def key_of(owed: Owed) -> Key:
 
 
 def member_of(owed: Owed) -> Member:
-    """Name the member of a server whom *owed* is about."""
-    return owed.guild_id, owed.user_id
+    """Name whom *owed* is about, of whose effects one at a time is carried out.
+
+    A role: the member of the server, since Discord loses one of two writes at once. A notice: the
+    user, since notices of two servers may have the same text, and a doubt is settled by reading.
+    """
+    return (NOTICE if owed.kind == NOTICE else owed.guild_id), owed.user_id
 
 
 def lane_of(owed: Owed) -> str:

@@ -129,7 +129,7 @@ class Notices:
         alike = [message_id for message_id, content in own.items() if same.fullmatch(content)]
         others = await self._owed.receipted(effect, alike)
         mine = [message_id for message_id in alike if message_id not in others]
-        return {"channel_id": channel_id, "message_id": mine[0]} if mine else None
+        return {"channel_id": channel_id, "message_id": min(mine, key=int)} if mine else None
 
     def _text(self, effect: OwedEffect, role_name: str) -> str:
         user_id = _user(effect)

@@ -118,7 +118,8 @@ class Pace:
             del self._lanes[lane]
 
     def _space(self, now: float) -> None:
-        self._next_request = max(self._next_request, now) + 1 / self._limits.requests_per_second
+        space = 1 / self._limits.requests_per_second
+        self._next_request = max(self._next_request, now - space) + space  # one may catch up
 
     def _window(self, lane: str) -> Window:
         if lane not in self._lanes:

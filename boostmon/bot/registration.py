@@ -10,7 +10,7 @@ from boostmon.config import DiscordConfig
 
 FIRST_LOOK = 5.0  # seconds; disnake registers them by itself after connecting
 SLOWEST = 600.0
-PAUSE_BETWEEN_SERVERS = 1.0
+PAUSE_BETWEEN_SERVERS = 2.0
 
 log = structlog.get_logger()
 

@@ -47,6 +47,7 @@ class Relay:
         self._backlog = Backlog()
         self._head = 0
         self._loaded = 0.0
+        self._fresh = True
         self._woken = asyncio.Event()
         self._news = True
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,6 +108,7 @@ class Relay:
             try:
                 if await self._lease.claim() and not held:
                     log.info("this process speaks to Discord")
+                    self._fresh = True
                     self.reload()
                 elif time.monotonic() - self._loaded > RELOAD_EVERY:
                     self.reload()  # whatever was opened again unheard is not left lying
@@ -159,8 +161,9 @@ class Relay:
         else:
             self._head, owed = await self._owed.all()
             self._loaded = time.monotonic()
-            # What was stuck may be allowed since: nobody has told this process.
-            owed = [structs.replace(o, due_in=0.0) if o.stuck else o for o in owed]
+            if self._fresh:  # what was put off may go well by now: nobody has told this process
+                owed = [structs.replace(effect, due_in=0.0) for effect in owed]
+                self._fresh = False
         self._backlog.replace(owed, time.monotonic())
 
     async def _carry_out(self, owed: Owed) -> None:

@@ -27,7 +27,6 @@ class Owed(Struct, frozen=True, kw_only=True):
     user_id: str
     channel_id: str | None
     urgent: bool
-    stuck: bool
     due_in: float
 
 
@@ -161,7 +160,6 @@ def _owed(row: Record) -> Owed:
         user_id=row["user_id"],
         channel_id=row["channel_id"],
         urgent=row["source"] != "sweeper",
-        stuck=row["state"] == "stuck",
         due_in=row["due_in"],
     )
 

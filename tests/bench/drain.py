@@ -204,7 +204,7 @@ def report(seconds: float, effects: int, sandbox: Sandbox, waits: list[float]) -
     print(f"effects {effects}, in {seconds:.1f} s; the limits allow {bound:.1f} s")
     print(f"share of what the limits allow: {bound / seconds:.2f}")
     print(f"roles still held {held}, notices posted {posted}")
-    print(f"429 answers: {sum(state['rate_limited'].values())}")
+    print(f"429 answers: {state['rate_limited']}")
     if waits:
         ranked = sorted(waits)
         median, p99 = ranked[len(ranked) // 2], ranked[max(0, round(len(ranked) * 0.99) - 1)]

@@ -1,6 +1,6 @@
 -- What Discord is owed, oldest first, a role before its notice.
 SELECT
-    effects.position, effects.kind, effects.stream_id, effects.state, streams.guild_id, people.user_id,
+    effects.position, effects.kind, effects.stream_id, streams.guild_id, people.user_id,
     events.source, events.data ->> 'warn_channel_id' AS channel_id,
     greatest(0, extract(epoch FROM effects.due_at - clock_timestamp()))::float8 AS due_in
 FROM effects
