@@ -60,6 +60,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     bot: BoostMon
     cog: TimerCog
+    api: DiscordApi
     relay: Relay
     sweeper: Sweeper
     signal: EffectSignal
@@ -131,7 +132,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         watch=signal,
     )
     bot.add_cog(cog)
-    return Parts(bot=bot, cog=cog, relay=relay, sweeper=sweeper, signal=signal)
+    return Parts(bot=bot, cog=cog, api=api, relay=relay, sweeper=sweeper, signal=signal)
 
 
 def _relay(server: ServerView, api: DiscordApi, pace: Pace, surroundings: Surroundings) -> Relay:
@@ -156,7 +157,7 @@ def _relay(server: ServerView, api: DiscordApi, pace: Pace, surroundings: Surrou
 async def _when_ready(parts: Parts, discord: DiscordConfig) -> None:
     """Do what needs the servers: see to the commands, and relay until cancelled."""
     await parts.bot.wait_until_ready()
-    registering = asyncio.create_task(keep_registered(parts.bot, discord))
+    registering = asyncio.create_task(keep_registered(parts.bot, discord, parts.api))
     try:
         await parts.relay.run()
     finally:

@@ -1,8 +1,10 @@
 """The one place where Discord's REST is written to, on bare ids: no cache is asked."""
 
+import asyncio
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -51,6 +53,7 @@ class DiscordApi:
     def __init__(self, http: HTTPClient, pace: Pace) -> None:
         self._http = http
         self._pace = pace
+        self._queue = asyncio.Lock()
 
     async def give_role(self, timer: TimerId, *, reason: str) -> None:
         """Give a member a role; harmless when they have it."""
@@ -141,12 +144,26 @@ class DiscordApi:
                 raise refusal
             return response
 
-        return await self._http.request(
-            route,
-            middlewares=(judge,),
-            timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
-            **arguments,
-        )
+        async with self.turn():
+            return await self._http.request(
+                route,
+                middlewares=(judge,),
+                timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
+                **arguments,
+            )
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until all requests together leave room for one more; first come, first served."""
+        turns = self._pace.turns
+        async with self._queue:
+            while (wait := turns.ready_at(now := time.monotonic()) - now) > 0:  # noqa: ASYNC110 - a clock is waited for
+                await asyncio.sleep(wait)
+            turns.begin()
+        try:
+            yield
+        finally:
+            turns.end(time.monotonic())
 
     def _note(self, lane: str, refusal: RefusedError) -> None:
         now = time.monotonic()

@@ -7,13 +7,15 @@ from msgspec import Struct
 
 DIRECT = "direct"
 OPENING = "opening"
+LOOK = 0.005  # seconds
 MARGIN = 0.05  # seconds that an answer may have been on its way
 
 
 class Limits(Struct, frozen=True):
     """How much is asked of Discord at most; `docs/operations.md` has the sources of the figures."""
 
-    requests_per_second: float = 48.0
+    requests: int = 49
+    request_seconds: float = 1.0
     role_changes: int = 10
     role_seconds: float = 10.0
     messages: int = 5
@@ -61,13 +63,51 @@ class Window:
         self._closed_until = max(self._closed_until, until)
 
 
+class Turns:
+    """At most *limit* requests of all kinds in any *seconds* of Discord's own clock.
+
+    When Discord counts a request is not known, but it is before its answer is here. So those that
+    were answered within the last *seconds* count, and those that are under way.
+    """
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._under_way = 0
+        self._answered: deque[float] = deque()
+        self._closed_until = 0.0
+
+    def ready_at(self, now: float) -> float:
+        """Tell from when on the next request may be sent; *now* or earlier: at once."""
+        while self._answered and self._answered[0] <= now - self._seconds:
+            self._answered.popleft()
+        free = self._limit - self._under_way - len(self._answered)
+        if free > 0:
+            return self._closed_until
+        first = self._answered[0] + self._seconds if self._answered else now + LOOK
+        return max(first, self._closed_until)
+
+    def begin(self) -> None:
+        """Count a request that is being sent."""
+        self._under_way += 1
+
+    def end(self, now: float) -> None:
+        """Count it as answered, or given up."""
+        self._under_way -= 1
+        self._answered.append(now)
+
+    def close(self, until: float) -> None:
+        """Allow nothing before *until*: Discord says so."""
+        self._closed_until = max(self._closed_until, until)
+
+
 class Pace:
-    """The windows of all lanes, and the spacing of all requests together."""
+    """The windows of all lanes, and the turns of all requests together."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._lanes: dict[str, Window] = {}
-        self._next_request = 0.0
+        self.turns = Turns(limits.requests, limits.request_seconds)
         self._invalid = Window(limits.invalid_requests, limits.invalid_seconds)
 
     @property
@@ -79,11 +119,10 @@ class Pace:
         """Tell from when on a request of *lane* may be sent."""
         window = self._lanes.get(lane)
         own = window.ready_at(now) if window else 0.0
-        return max(self._next_request, self._invalid.ready_at(now), own)
+        return max(self._invalid.ready_at(now), own)
 
     def start(self, lane: str, now: float) -> None:
         """Count one request of *lane*."""
-        self._space(now)
         self._window(lane).start(now)
 
     def answered(self, lane: str, headers: Mapping[str, str], now: float) -> None:
@@ -100,7 +139,7 @@ class Pace:
         """Follow a 429: wait *retry_after* seconds, on this lane or on all."""
         until = now + retry_after + MARGIN
         if everywhere:
-            self._next_request = max(self._next_request, until)
+            self.turns.close(until)
         else:
             self._window(lane).close(until)
 
@@ -116,10 +155,6 @@ class Pace:
         """Drop the windows that hold nothing up."""
         for lane in [lane for lane, window in self._lanes.items() if window.is_idle(now)]:
             del self._lanes[lane]
-
-    def _space(self, now: float) -> None:
-        space = 1 / self._limits.requests_per_second
-        self._next_request = max(self._next_request, now - space) + space  # one may catch up
 
     def _window(self, lane: str) -> Window:
         if lane not in self._lanes:
