@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fix lock
+.PHONY: help demo test check bench soak fix lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,11 @@ check: .venv/.ready ## Format, lint, types and all tests: what CI runs
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: .venv/.ready ## Measure the hot paths
-	$(BIN)/python -m tests.bench
+bench: .venv/.ready ## Measure a mass expiry beside Discord's limits
+	$(BIN)/python -m tests.bench.drain
+
+soak: .venv/.ready ## Hurt real processes for MINUTES; an oracle judges
+	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT))
 
 fix: .venv/.ready ## Format and mend what the linter can mend
 	$(BIN)/ruff check --fix .

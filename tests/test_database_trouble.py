@@ -1,6 +1,7 @@
 """What the bot makes of trouble with its database; servers and troubles are real."""
 
 import asyncio
+import gc
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from msgspec import Struct
 from boostmon.bot import app, replies, settling
 from boostmon.commands.decider import SetTime
 from boostmon.config import DiscordConfig, PoolConfig, SweepConfig
+from boostmon.database import connection as connections
 from boostmon.database import pool as pools
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.connection import Connector, session
@@ -81,8 +83,7 @@ async def test_a_restart_loses_no_command_no_effect_and_no_session(alone: Node) 
         await alone.stop()
 
         asked = await _given(town, "1h")
-        record = await town.wait(asked, "edited")
-        left = await town.say("max", "timeleft")
+        record, left = await asyncio.gather(town.wait(asked, "edited"), town.say("max", "timeleft"))
         await alone.start()
         told = await _outcome(town, asked)
 
@@ -182,7 +183,10 @@ async def test_a_running_bot_does_not_go_back_to_a_primary_that_was_replaced(
         await connector.open()
 
 
-async def test_what_the_standby_does_not_have_is_not_reported_as_done(servers: Pair) -> None:
+async def test_what_the_standby_does_not_have_is_not_reported_as_done(
+    servers: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "EACH_HOST", 0.3)
     timer, origin = fresh_timer(), slash()
     async with await connect(servers.bot_url, pool=IMPATIENT) as database:
         handler = handler_over(database)
@@ -291,15 +295,45 @@ async def test_a_database_that_refuses_its_bot_for_a_while_leaves_the_outcome_op
 async def test_a_statement_that_an_administrator_cancels_is_repeated(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
-    sleeps = iter(["pg_sleep(60)", "pg_sleep(0)"])
-    asleep = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%60) AS till_cancelled'"
-    work = asyncio.create_task(
-        database.run(lambda c: c.fetchval("SELECT 1 FROM " + next(sleeps) + " AS till_cancelled"))
-    )
-    pid = await _answer(superuser, asleep + " AND state = 'active'")
+    statements = iter(["SELECT 1 FROM pg_sleep(60) AS till_cancelled", "SELECT 1"])
+    asleep = "SELECT pid FROM pg_stat_activity WHERE query = $1 AND state = 'active'"
+    work = asyncio.create_task(database.run(lambda c: c.fetchval(next(statements))))
+    pid = await _answer(superuser, asleep, "SELECT 1 FROM pg_sleep(60) AS till_cancelled")
     await superuser.execute("SELECT pg_cancel_backend($1)", pid)
 
     assert await asyncio.wait_for(work, 10) == 1
+
+
+async def test_a_connection_that_fell_silent_is_not_used_again(bot_url: str) -> None:
+    pool = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=1, boostmon_command_timeout=0.2)
+    backends: list[int] = []
+
+    async def hang_twice(connection: asyncpg.Connection) -> None:
+        backends.append(await connection.fetchval("SELECT pg_backend_pid()"))
+        if len(backends) < 3:
+            await connection.execute("SELECT pg_sleep(60)")
+
+    async with await connect(bot_url, pool=pool) as database:
+        await database.run(hang_twice)
+
+    assert len(set(backends)) == 3
+
+
+async def test_idle_connections_to_a_silent_server_are_given_up_without_a_word(
+    bot_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = PoolConfig(boostmon_pool_min=3, boostmon_pool_max=3, boostmon_command_timeout=0.2)
+    async with Gate(bot_url) as gate, await connect(gate.url, pool=pool) as database:
+        gate.freeze()
+        first = asyncio.create_task(database.run(lambda c: c.fetchval("SELECT 1")))
+        await _until(lambda: not database.answers)
+        others = asyncio.gather(*(database.run(lambda c: c.fetchval("SELECT 1")) for _ in "ab"))
+        await asyncio.sleep(1)
+        gate.thaw()
+        assert (await first, await others) == (1, [1, 1])
+
+    gc.collect()  # asyncio complains when it lets go of a task that failed
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_role_that_may_not_ask_for_confirmation_repeats_all_the_same(

@@ -158,3 +158,16 @@ async def test_a_bot_that_was_removed_does_what_is_owed_when_it_is_back(
     assert [] == town.roles_of("max")
     notice = await owner.fetchval("SELECT receipt ->> 'reason' FROM effects WHERE kind = 'notice'")
     assert "more than an hour old" in notice
+
+
+async def test_a_start_during_an_outage_ends_no_timer(
+    town: Town, owner: asyncpg.Connection
+) -> None:
+    await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    await town.stop()
+    await town.client.sim("guild", {"action": "outage"})
+    restarted = asyncio.create_task(town.start())
+    await asyncio.sleep(1)
+    await town.client.sim("guild", {"action": "back"})
+    await restarted
+    assert ["TimerSet"] == [kind for kind, _, _ in await recorded(owner, 1)]

@@ -57,6 +57,8 @@ class Observer:
 
     async def server_seen(self, guild: disnake.Guild) -> None:
         """Catch up on a server that has become visible: its roles may have been deleted."""
+        if guild.unavailable or not guild.roles:
+            return  # an outage shows a server without its roles
         known = {str(role.id) for role in guild.roles}
         guild_id = str(guild.id)
         for role_id in await self._observed.timed_roles(guild_id):

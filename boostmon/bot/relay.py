@@ -48,6 +48,7 @@ class Relay:
         self._head = 0
         self._loaded = 0.0
         self._fresh = True
+        self._whole = True
         self._woken = asyncio.Event()
         self._news = True
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,7 +60,7 @@ class Relay:
 
     def reload(self) -> None:
         """Look at everything that is owed anew: an effect was opened again."""
-        self._head = 0
+        self._whole = True
         self.wake()
 
     @property
@@ -155,15 +156,23 @@ class Relay:
     async def _take_in(self) -> None:
         if not self._news:
             return
-        self._news = False
-        if self._head:
-            self._head, owed = await self._owed.since(self._head)
-        else:
-            self._head, owed = await self._owed.all()
-            self._loaded = time.monotonic()
-            if self._fresh:  # what was put off may go well by now: nobody has told this process
-                owed = [structs.replace(effect, due_in=0.0) for effect in owed]
-                self._fresh = False
+        whole, self._news, self._whole = self._whole, False, False
+        try:
+            await (self._load() if whole else self._follow())
+        except BaseException:
+            self._news, self._whole = True, self._whole or whole
+            raise
+
+    async def _load(self) -> None:
+        fresh, self._fresh = self._fresh, False
+        self._head, owed = await self._owed.all()
+        self._loaded = time.monotonic()
+        if fresh:  # what was put off may go well by now: nobody has told this process
+            owed = [structs.replace(effect, due_in=0.0) for effect in owed]
+        self._backlog.replace(owed, time.monotonic())
+
+    async def _follow(self) -> None:
+        self._head, owed = await self._owed.since(self._head)
         self._backlog.replace(owed, time.monotonic())
 
     async def _carry_out(self, owed: Owed) -> None:

@@ -42,6 +42,7 @@ LOST: tuple[type[Exception], ...] = (
     # TargetServerAttributeNotMatched, its subclass.
     asyncpg.InternalClientError,
 )
+UNTOLD = (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError)  # by some services
 REFUSED: tuple[type[Exception], ...] = (DatabaseError, *LOST)  # not even a connection
 
 
@@ -137,6 +138,8 @@ class Connector:
         connection = await self._open(EACH_HOST, options | place)
         try:
             timeline = await connection.fetchval(TIMELINE, timeout=EACH_HOST)
+        except UNTOLD:
+            return connection
         except BaseException:
             connection.terminate()
             raise

@@ -13,7 +13,7 @@ from asyncpg import Connection
 
 from boostmon.config import PoolConfig, masked
 from boostmon.database.attempt import PATIENCE, Operation, Result, carry_out, is_gone
-from boostmon.database.connection import LOST, PAUSE, Connector
+from boostmon.database.connection import LOST, PAUSE, UNTOLD, Connector
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 SLOWEST = 2.0  # seconds between two attempts, at most
@@ -169,6 +169,7 @@ async def connect(
                 min_size=pool.boostmon_pool_min,
                 max_size=pool.boostmon_pool_max,
                 connect=lambda *_, **options: connector.open(**options),
+                connection_class=_Connection,
                 reset=_keep,
             )
         except LOST as error:
@@ -183,9 +184,7 @@ async def connect(
 def _confirmed(operation: Operation[Result]) -> Operation[Result]:
     async def confirmed(connection: Connection) -> Result:
         result = await operation(connection)
-        with suppress(
-            asyncpg.InsufficientPrivilegeError
-        ):  # everybody may, unless it was taken away
+        with suppress(*UNTOLD):
             await connection.execute(CONFIRM)
         return result
 
@@ -207,6 +206,13 @@ class _Attempts:
         """Seconds to wait before the next attempt."""
         self._ceiling = min(self._ceiling * 2, SLOWEST)
         return random.uniform(self._ceiling / 2, self._ceiling)  # noqa: S311 - jitter, no secret
+
+
+class _Connection(Connection):  # type: ignore[misc] # asyncpg ships no types
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as asyncpg has it
+        """Hang up; the pool leaves its expired connections alone with what that raises."""
+        with suppress(*LOST):
+            await super().close(timeout=timeout)
 
 
 async def _keep(_: Connection) -> None:
