@@ -89,14 +89,26 @@ class Notices:
         timer = effect.timer
         role_name = self._server.role_name(timer.guild_id, timer.role_id)
         await self._owed.attempting(effect, role_name=role_name)
-        message_id = await self._api.send(
-            channel_id,
-            self._text(effect, role_name),
-            mention=timer.user_id,
-            nonce=effect.nonce,
-            lane=lane,
-        )
+        for nonce in effect.nonces:
+            message_id = await self._api.send(
+                channel_id,
+                self._text(effect, role_name),
+                mention=timer.user_id,
+                nonce=nonce,
+                lane=lane,
+            )
+            if not await self._is_anothers(effect, message_id):
+                break
         return {"channel_id": channel_id, "message_id": message_id}
+
+    async def _is_anothers(self, effect: OwedEffect, message_id: str) -> bool:
+        """Tell whether a doubt about another notice was settled with this one's first message.
+
+        Both had the same text, so it was right in number; this one needs a message of its own.
+        """
+        if effect.attempted_ago is None:
+            return False
+        return message_id in await self._owed.receipted(effect, [message_id])
 
     async def _settle_doubt(self, effect: OwedEffect, ago: float) -> Receipt | Final | None:
         """Find out whether an earlier attempt has posted the notice; None: it has not.

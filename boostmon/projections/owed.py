@@ -33,6 +33,7 @@ class Owed(Struct, frozen=True, kw_only=True):
 class OwedEffect(Struct, frozen=True, kw_only=True):
     """An open effect with all that carrying it out needs.
 
+    *nonces*: the second is for when the first has led to a message that is another's.
     *role_name*: what the notice called the role when it was attempted last.
     *attempted_ago*: how many seconds ago it was attempted, while nobody knows what came of that.
     *runs_until* is the end that the timer runs to at this moment; None when it does not run.
@@ -46,7 +47,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     event: TimerEvent
     source: Source
     actor_id: str | None
-    nonce: str
+    nonces: tuple[str, str]
     timer: TimerId
     has_row: bool
     runs_until: int | None
@@ -174,7 +175,7 @@ def _owed_effect(row: Record) -> OwedEffect:
         event=decode(row["data"]),
         source=row["source"],
         actor_id=row["actor_id"],
-        nonce=row["hash"][:NONCE_LENGTH],
+        nonces=(row["hash"][:NONCE_LENGTH], row["hash"][NONCE_LENGTH : 2 * NONCE_LENGTH]),
         timer=TimerId(row["guild_id"], row["user_id"], row["role_id"]),
         has_row=row["has_row"],
         runs_until=row["runs_until"],
