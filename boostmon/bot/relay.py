@@ -25,6 +25,7 @@ UNEXPECTED_RETRY = 60.0
 LOOK_AGAIN = 30.0
 RELOAD_EVERY = 60.0
 FAREWELL = 1.5
+PAUSE_AFTER_TROUBLE = 1.0
 
 log = structlog.get_logger()
 
@@ -115,6 +116,8 @@ class Relay:
                     self.reload()  # whatever was opened again unheard is not left lying
             except BoostmonError as error:
                 log.error("the lease was not renewed", reason=str(error))
+            except Exception:  # a relay that falls silent would be found by its users
+                log.exception("the lease was not renewed")
             await asyncio.sleep(RENEW_EVERY)
 
     async def _work(self) -> None:
@@ -125,8 +128,9 @@ class Relay:
             return
         try:
             await self._take_in()
-        except BoostmonError as error:
-            log.error("the log was not read", reason=str(error))
+        except Exception:
+            log.exception("the log was not read")
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
         self._pace.forget_idle(time.monotonic())
         while len(self._tasks) < AT_ONCE:
             now = time.monotonic()

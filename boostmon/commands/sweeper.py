@@ -9,7 +9,7 @@ from msgspec import Struct
 from boostmon.commands.decider import Sweep, decide
 from boostmon.commands.handler import Origin, piece
 from boostmon.database.clock import Clock
-from boostmon.errors import BoostmonError, UnknownEventError
+from boostmon.errors import UnknownEventError
 from boostmon.events.store import Append, Appended, EventStore, Failed, History
 from boostmon.projections.role_timers import DueTimer, RoleTimers
 
@@ -55,8 +55,8 @@ class Sweeper:
         try:
             swept = await self.sweep(now)
             next_due_at = await self._timers.next_due_at(now)
-        except BoostmonError as error:
-            log.error("sweep failed", reason=str(error))
+        except Exception:  # of a sweep that ends nobody would know
+            log.exception("sweep failed")
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
             return None
         if swept.answered < swept.due:
