@@ -1,6 +1,7 @@
 """The relay over a real database and a Discord on loopback, without the gateway."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ from boostmon.bot import relay as relaying
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.notices import Notices
-from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.pace import DIRECT, Limits, Pace
 from boostmon.bot.refusals import Verdict
 from boostmon.bot.relay import Relay
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
@@ -57,7 +58,8 @@ class Stage:
         self.database, self.client = database, client
         self.clock = StillClock(1_700_000_000_000)
         self.lease = Lease(database, name="relay", holder="here")
-        pace, owed = Pace(Limits()), OwedEffects(database)
+        self.pace = pace = Pace(Limits())
+        owed = OwedEffects(database)
         api = DiscordApi(http, pace)
         notices = Notices(
             api=api,
@@ -453,3 +455,15 @@ async def test_two_notices_of_the_same_text_in_doubt_are_both_posted(stage: Stag
     receipts = {e["receipt"]["message_id"] for e in effects if e["kind"] == "notice"}
     assert receipts == {message["id"] for message in stage.posted()}
     assert len(receipts) == 2
+
+
+async def test_what_is_no_longer_true_waits_for_no_turn(stage: Stage) -> None:
+    timer = stage.timer()
+    await stage.set(timer, channel=None)
+    await stage.settled()
+    stage.pace.refused(DIRECT, 60.0, everywhere=False, now=time.monotonic())
+    await stage.pass_time(50 * MINUTE)
+    await stage.give(timer, Clear(stage.clock.time))
+    effects = await stage.settled()
+    assert ["done", "superseded", "done"] == [effect["state"] for effect in effects]
+    assert [] == stage.roles()

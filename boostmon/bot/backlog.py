@@ -63,6 +63,10 @@ class Backlog:
         """When the next effect becomes due that is to wait now."""
         return self._waiting[0][0] if self._waiting else None
 
+    def is_in_flight(self, stream_id: int) -> bool:
+        """Tell whether an effect of a timer is being carried out."""
+        return stream_id in self._in_flight
+
     def replace(self, owed: Iterable[Owed], now: float) -> None:
         """Take in all open effects of some timers, each timer's oldest first, as they are now."""
         streams: dict[int, deque[Owed]] = {}

@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 from msgspec import structs
 
-from boostmon.bot.backlog import Backlog, lane_of
+from boostmon.bot.backlog import Backlog, key_of, lane_of
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
 from boostmon.bot.pace import Pace, lane_of_roles
@@ -173,11 +173,21 @@ class Relay:
         self._loaded = time.monotonic()
         if fresh:  # what was put off may go well by now: nobody has told this process
             owed = [structs.replace(effect, due_in=0.0) for effect in owed]
-        self._backlog.replace(owed, time.monotonic())
+        await self._put(owed)
 
     async def _follow(self) -> None:
         self._head, owed = await self._owed.since(self._head)
-        self._backlog.replace(owed, time.monotonic())
+        await self._put(owed)
+
+    async def _put(self, owed: list[Owed]) -> None:
+        """Take *owed* in, but for what is no longer true: that need not wait for its turn."""
+        moot = [o for o in owed if o.moot and not self._backlog.is_in_flight(o.stream_id)]
+        if moot:
+            await self._owed.supersede(moot)
+        now, settled = time.monotonic(), set(map(key_of, moot))
+        for effect in moot:
+            self._backlog.settle(effect, now)
+        self._backlog.replace((o for o in owed if key_of(o) not in settled), now)
 
     async def _carry_out(self, owed: Owed) -> None:
         try:

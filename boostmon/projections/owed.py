@@ -9,6 +9,7 @@ from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.database.pool import Database
+from boostmon.errors import UnknownEventError
 from boostmon.events.store import Source, decode
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
 from boostmon.projections import effects
@@ -18,7 +19,10 @@ NONCE_LENGTH = 25  # characters; resources/message, "Create Message"
 
 
 class Owed(Struct, frozen=True, kw_only=True):
-    """An open effect, as far as its place in the queue depends on it; *due_in* seconds."""
+    """An open effect, as far as its place in the queue depends on it; *due_in* seconds.
+
+    *moot*: the timer is not any more what the effect was decided for.
+    """
 
     position: int
     kind: str
@@ -28,6 +32,7 @@ class Owed(Struct, frozen=True, kw_only=True):
     channel_id: str | None
     urgent: bool
     due_in: float
+    moot: bool = False
 
 
 class OwedEffect(Struct, frozen=True, kw_only=True):
@@ -61,17 +66,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     @property
     def still_true(self) -> bool:
         """Whether the timer is still what the effect was decided for."""
-        match self.kind, self.event:
-            case effects.GIVE_ROLE, _:
-                return self.has_row
-            case effects.TAKE_ROLE, _:
-                return not self.has_row
-            case effects.NOTICE, WarningSent(expires_at=end):
-                return self.runs_until == end
-            case effects.NOTICE, Expired():
-                return not self.has_row
-            case _:
-                return True
+        return _is_true(self.kind, self.event, has_row=self.has_row, runs_until=self.runs_until)
 
 
 class OwedEffects:
@@ -95,6 +90,10 @@ class OwedEffects:
             return head, [_owed(row) for row in rows]
 
         return await self._database.run(fetch)
+
+    async def supersede(self, moot: Sequence[Owed]) -> None:
+        """Settle effects that are no longer true, all at once: Discord need not be asked."""
+        await self._execute("supersede_effects", [o.position for o in moot], [o.kind for o in moot])
 
     async def find(self, position: int, kind: str) -> OwedEffect | None:
         """Return one effect as it stands now; None when it is owed no more.
@@ -162,6 +161,7 @@ def _owed(row: Record) -> Owed:
         channel_id=row["channel_id"],
         urgent=row["source"] != "sweeper",
         due_in=row["due_in"],
+        moot=_is_moot(row),
     )
 
 
@@ -181,3 +181,26 @@ def _owed_effect(row: Record) -> OwedEffect:
         runs_until=row["runs_until"],
         role_name=row["role_name"],
     )
+
+
+def _is_moot(row: Record) -> bool:
+    try:
+        event = decode(row["data"])
+    except UnknownEventError:
+        return False  # a newer version knows
+    facts = {"has_row": row["has_row"], "runs_until": row["runs_until"]}
+    return not _is_true(row["kind"], event, **facts)
+
+
+def _is_true(kind: str, event: TimerEvent, *, has_row: bool, runs_until: int | None) -> bool:
+    match kind, event:
+        case effects.GIVE_ROLE, _:
+            return has_row
+        case effects.TAKE_ROLE, _:
+            return not has_row
+        case effects.NOTICE, WarningSent(expires_at=end):
+            return runs_until == end
+        case effects.NOTICE, Expired():
+            return not has_row
+        case _:
+            return True

@@ -1,0 +1,10 @@
+-- Close the open effects of the events at $1 and of the kinds $2, pair by pair, as superseded.
+WITH superseded AS (
+    UPDATE effects
+    SET state = 'superseded', done_at = clock_timestamp(), last_error = NULL, attempted_at = NULL
+    FROM unnest($1::bigint[], $2::text[]) AS moot (position, kind)
+    WHERE effects.position = moot.position AND effects.kind = moot.kind
+        AND effects.state IN ('owed', 'stuck')
+    RETURNING effects.position
+)
+SELECT pg_notify('boostmon_effects', position::text) FROM superseded
