@@ -12,6 +12,7 @@ from boostmon.bot import menus, replies, role_changes, settling
 from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked, applies, command, timer_of
 from boostmon.bot.cog import TimerCog
+from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
@@ -183,6 +184,10 @@ class Silent:
         assert position == 7
         await asyncio.sleep(timeout)
 
+    def is_put_off(self, position: int) -> bool:
+        assert position == 7
+        return False
+
     def delay(self, guild_id: str) -> float:
         assert guild_id
         return 0.0
@@ -206,6 +211,25 @@ async def test_a_role_change_that_the_limits_put_off_is_not_waited_for() -> None
 
     assert OWED == await RoleChanges(effects, Busy()).of(HANDLED)
     assert effects.looks == 0
+
+
+async def test_a_role_change_that_another_process_puts_off_is_waited_for_no_longer() -> None:
+    signal = EffectSignal(lambda _: 0.0)
+    waiting = asyncio.create_task(RoleChanges(Told(OWED), signal).of(HANDLED))
+    await asyncio.sleep(0)
+
+    signal.tell("7 later")
+
+    async with asyncio.timeout(role_changes.LOOK_AGAIN / 2):
+        assert OWED == await waiting
+        assert OWED == await RoleChanges(Told(OWED), signal).of(HANDLED)
+
+
+async def test_what_is_done_is_said_though_it_was_put_off_before() -> None:
+    signal = EffectSignal(lambda _: 0.0)
+    signal.tell("7 later")
+
+    assert DONE == await RoleChanges(Told(DONE), signal).of(HANDLED)
 
 
 @pytest.mark.parametrize("end", [DONE, STUCK])

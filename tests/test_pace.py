@@ -1,16 +1,23 @@
 """How fast Discord may be asked."""
 
+import asyncio
+import time
 from heapq import heappop, heappush
 
 import pytest
 
-from boostmon.bot.pace import MARGIN, Limits, Pace, Turns, Window, lane_of_channel, lane_of_roles
+from boostmon.bot.pace import (
+    DIRECT,
+    MARGIN,
+    Limits,
+    Pace,
+    Turns,
+    Window,
+    lane_of_channel,
+    lane_of_roles,
+)
 
 ROLES = lane_of_roles("1")
-
-
-def first_free(window: Window, now: float) -> float:
-    return max(now, window.ready_at(now))
 
 
 def test_a_window_allows_so_many_starts_and_then_waits() -> None:
@@ -22,18 +29,67 @@ def test_a_window_allows_so_many_starts_and_then_waits() -> None:
     assert window.ready_at(10.0) <= 10.0
 
 
-def test_a_window_never_lets_more_starts_pass_than_it_should() -> None:
-    window, starts, now = Window(10, 10.0), list[float](), 0.0
-    for _ in range(55):
-        now = first_free(window, now)
-        window.start(now)
-        starts.append(now)
-    assert all(late - early >= 10.0 for early, late in zip(starts, starts[10:], strict=False))
+def answered(turns: Turns, *moments: float) -> None:
+    for moment in moments:
+        turns.begin()
+        turns.end(moment)
+
+
+def test_what_was_answered_longest_ago_makes_room_first() -> None:
+    turns = Turns(3, 10.0)
+    answered(turns, 0.0, 1.0, 2.0)
+    assert turns.ready_at(3.0) == 10.0
+    turns.begin()
+    assert turns.ready_at(3.0) == 11.0
+
+
+def test_a_promise_keeps_a_turn_until_it_is_withdrawn() -> None:
+    turns = Turns(2, 10.0)
+    turns.promise()
+    turns.promise()
+    assert turns.promise_at(0.0) > 0.0
+    assert turns.ready_at(0.0) <= 0.0
+    turns.withdraw()
+    assert turns.promise_at(0.0) <= 0.0
+
+
+def test_a_promise_that_is_being_kept_counts_once() -> None:
+    turns = Turns(2, 10.0)
+    turns.promise()
+    turns.begin()
+    assert turns.promise_at(0.0) <= 0.0
+
+
+async def test_requests_nobody_announced_keep_to_the_lane_all_the_same() -> None:
+    pace, sent = Pace(Limits(direct_messages=2, direct_message_seconds=0.2)), list[float]()
+
+    async def request() -> None:
+        async with pace.turn(DIRECT):
+            sent.append(time.monotonic())
+
+    await asyncio.gather(*(request() for _ in range(6)))
+
+    assert all(late - early >= 0.2 for early, late in zip(sent, sent[2:], strict=False))
+
+
+async def test_a_lane_that_is_full_holds_up_no_other() -> None:
+    pace = Pace(Limits(messages=1, message_seconds=60.0))
+    async with pace.turn("channel:1"):
+        pass
+    waiting = asyncio.create_task(_ask(pace, "channel:1"))
+    async with asyncio.timeout(5):
+        await _ask(pace, "channel:2")
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def _ask(pace: Pace, lane: str) -> None:
+    async with pace.turn(lane):
+        pass
 
 
 def test_an_answer_that_says_none_remain_closes_the_lane() -> None:
     pace = Pace(Limits())
-    pace.start(ROLES, 0.0)
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "7.5"}
     pace.answered(ROLES, headers, 1.0)
     assert pace.ready_at(ROLES, 1.0) == pytest.approx(8.5 + MARGIN)
@@ -41,7 +97,6 @@ def test_an_answer_that_says_none_remain_closes_the_lane() -> None:
 
 def test_an_answer_that_leaves_some_closes_nothing() -> None:
     pace = Pace(Limits())
-    pace.start(ROLES, 0.0)
     pace.answered(ROLES, {"X-RateLimit-Remaining": "9", "X-RateLimit-Reset-After": "9"}, 1.0)
     assert pace.ready_at(ROLES, 1.0) <= 1.0
 
@@ -85,16 +140,23 @@ def test_a_refusal_for_one_lane_holds_up_that_one() -> None:
 
 
 def test_direct_messages_share_one_lane() -> None:
-    assert lane_of_channel(None) == "direct"
-    pace = Pace(Limits(direct_messages=1, direct_message_seconds=4.0))
-    pace.start("direct", 0.0)
-    assert pace.ready_at("direct", 1.0) == 4.0
+    assert lane_of_channel(None) == DIRECT
 
 
-def test_lanes_that_hold_nothing_up_are_forgotten() -> None:
+async def test_lanes_that_hold_nothing_up_are_forgotten() -> None:
     pace = Pace(Limits())
-    pace.start(ROLES, 0.0)
-    pace.forget_idle(5.0)
+    pace.promise(ROLES)
+    pace.forget_idle(time.monotonic())
     assert pace.lanes == 1
-    pace.forget_idle(11.0)
+    pace.withdraw(ROLES)
+    await _ask(pace, ROLES)
+    pace.forget_idle(time.monotonic())
+    assert pace.lanes == 1
+    pace.forget_idle(time.monotonic() + 11.0)
     assert pace.lanes == 0
+
+
+async def test_whoever_speaks_next_waits_until_what_was_asked_is_forgotten() -> None:
+    pace = Pace(Limits())
+    await _ask(pace, ROLES)
+    assert pace.quiet_in(time.monotonic()) == pytest.approx(10.0, abs=1.0)

@@ -4,20 +4,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
 import msgspec
 import pytest
+from disnake import HTTPException
 from disnake.http import HTTPClient, Route
 
 from boostmon.bot import relay as relaying
+from boostmon.bot.client import count_invalid
 from boostmon.bot.delivery import Delivery
-from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.discord_api import DiscordApi, NotLeadingError
 from boostmon.bot.notices import Notices
-from boostmon.bot.pace import DIRECT, Limits, Pace
+from boostmon.bot.pace import DIRECT, Limits, Pace, lane_of_roles
 from boostmon.bot.refusals import Verdict
-from boostmon.bot.relay import Relay
+from boostmon.bot.relay import Relay, may_write
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
 from boostmon.commands.sweeper import Sweeper
 from boostmon.database.pool import Database
@@ -55,12 +59,12 @@ class Stage:
     """A process's relay, a sweeper, and what Discord and the database show."""
 
     def __init__(self, database: Database, client: Client, http: HTTPClient) -> None:
-        self.database, self.client = database, client
+        self.database, self.client, self.http = database, client, http
         self.clock = StillClock(1_700_000_000_000)
         self.lease = Lease(database, name="relay", holder="here")
         self.pace = pace = Pace(Limits())
         owed = OwedEffects(database)
-        api = DiscordApi(http, pace)
+        self.api = api = DiscordApi(http, pace, partial(may_write, self.lease, pace))
         notices = Notices(
             api=api,
             owed=owed,
@@ -197,6 +201,38 @@ async def test_a_channel_that_refuses_gives_way_to_a_direct_message(stage: Stage
     effects = await stage.settled()
     (room,) = stage.client.sandbox.state()["dms"]
     assert room["channel_id"] == effects[-1]["receipt"]["channel_id"]
+
+
+async def test_many_notices_that_a_channel_refuses_keep_the_pace_of_direct_messages(
+    stage: Stage,
+) -> None:
+    people = [(user, role) for user in ("max", "vera", "mona") for role in ("VIP", "Trial")]
+    for user, role in people:
+        await stage.set(stage.timer(user, role), channel="staff")
+        await stage.set(stage.timer(user, "Supporter"), channel=None)
+    await stage.settled()
+    await stage.pass_time(50 * MINUTE)
+    await stage.settled()
+    posts = [r for r in stage.client.sandbox.state()["requests"] if _is_direct(r, stage)]
+    moments = [post["at_ms"] for post in posts]
+    assert len(moments) == 9
+    assert all(late - early >= 4_900 for early, late in zip(moments, moments[5:], strict=False))
+
+
+def _is_direct(request: dict[str, Any], stage: Stage) -> bool:
+    rooms = {room["channel_id"] for room in stage.client.sandbox.state()["dms"]}
+    return request["method"] == "POST" and request["path"].split("/")[-2] in rooms
+
+
+async def test_a_channel_that_refuses_is_asked_once_for_a_notice(stage: Stage) -> None:
+    await stage.set(stage.timer(), channel="staff")
+    await stage.settled()
+    await stage.pass_time(HOUR)
+    await stage.fault(method="POST", path="/users/@me/channels", status=500, when="before", times=1)
+    await stage.settled()
+    staff = stage.client.ids["channels"]["staff"]
+    asked = [r for r in stage.client.sandbox.state()["requests"] if f"/{staff}/" in r["path"]]
+    assert [403] == [request["status"] for request in asked]
 
 
 async def test_a_notice_that_cannot_arrive_is_closed_with_the_reason(stage: Stage) -> None:
@@ -415,6 +451,40 @@ async def test_only_the_holder_of_the_lease_speaks_to_discord(
     await owner.execute("UPDATE lease SET expires_at = '-infinity'")
     await stage.settled()
     assert ["VIP"] == stage.roles()
+
+
+async def test_with_a_lease_about_to_end_discord_is_asked_for_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.until(lambda _: stage.lease.held)
+    with monkeypatch.context() as patched:
+        patched.setattr(Lease, "left", property(lambda _: 9.9))
+        with pytest.raises(NotLeadingError):
+            await stage.api.take_role(stage.timer(), reason="late")
+    await stage.api.take_role(stage.timer(), reason="in time")
+
+
+async def test_what_the_limits_put_off_is_told_to_the_other_processes(
+    stage: Stage, owner: asyncpg.Connection
+) -> None:
+    told = list[str]()
+    await owner.add_listener("boostmon_effects", lambda *heard: told.append(str(heard[-1])))
+    lane = lane_of_roles(stage.timer().guild_id)
+    stage.pace.refused(lane, 3.0, everywhere=False, now=time.monotonic())
+    await stage.set(stage.timer())
+    await stage.settled()
+    assert ["1 later", "1"] == told
+
+
+async def test_every_answer_that_counts_towards_a_ban_is_counted(stage: Stage) -> None:
+    pace = Pace(Limits(invalid_requests=2, invalid_seconds=60.0))
+    count_invalid(cast("Any", SimpleNamespace(http=stage.http)), pace)
+    for status, counted in ((403, False), (404, False), (401, True)):
+        await stage.fault(method="GET", path="/users/@me", status=status, times=1)
+        with suppress(HTTPException):
+            await stage.http.request(Route("GET", "/users/@me"))
+        now = time.monotonic()
+        assert counted == (pace.ready_at(DIRECT, now) > now)
 
 
 async def test_a_lease_is_held_by_one_and_ends_by_itself(

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from msgspec import Struct
 
-from boostmon.bot.client import BoostMon, open_client, stay_connected
+from boostmon.bot.client import BoostMon, count_invalid, open_client, stay_connected
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
@@ -17,7 +18,7 @@ from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.registration import keep_registered
-from boostmon.bot.relay import Relay
+from boostmon.bot.relay import Relay, may_write
 from boostmon.bot.server_view import ServerView
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
@@ -60,7 +61,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     bot: BoostMon
     cog: TimerCog
-    api: DiscordApi
+    pace: Pace
     relay: Relay
     sweeper: Sweeper
     signal: EffectSignal
@@ -104,8 +105,10 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     database, clock = surroundings.database, surroundings.clock
     store, timers = EventStore(database), RoleTimers(database)
     handler, pace = CommandHandler(store), Pace(surroundings.limits)
-    api = DiscordApi(bot.http, pace)
-    relay = _relay(ServerView(bot), api, pace, surroundings)
+    count_invalid(bot, pace)
+    lease = Lease(database, name="relay", holder=uuid4().hex)
+    api = DiscordApi(bot.http, pace, partial(may_write, lease, pace))
+    relay = _relay(ServerView(bot), api, pace, lease, surroundings)
     signal = EffectSignal(relay.delay)
     sweeper = Sweeper(
         store=store,
@@ -132,10 +135,12 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         watch=signal,
     )
     bot.add_cog(cog)
-    return Parts(bot=bot, cog=cog, api=api, relay=relay, sweeper=sweeper, signal=signal)
+    return Parts(bot=bot, cog=cog, pace=pace, relay=relay, sweeper=sweeper, signal=signal)
 
 
-def _relay(server: ServerView, api: DiscordApi, pace: Pace, surroundings: Surroundings) -> Relay:
+def _relay(
+    server: ServerView, api: DiscordApi, pace: Pace, lease: Lease, surroundings: Surroundings
+) -> Relay:
     database = surroundings.database
     owed = OwedEffects(database)
     notices = Notices(
@@ -148,7 +153,7 @@ def _relay(server: ServerView, api: DiscordApi, pace: Pace, surroundings: Surrou
     )
     return Relay(
         owed=owed,
-        lease=Lease(database, name="relay", holder=uuid4().hex),
+        lease=lease,
         delivery=Delivery(api=api, owed=owed, notices=notices, server=server),
         pace=pace,
     )
@@ -157,7 +162,7 @@ def _relay(server: ServerView, api: DiscordApi, pace: Pace, surroundings: Surrou
 async def _when_ready(parts: Parts, discord: DiscordConfig) -> None:
     """Do what needs the servers: see to the commands, and relay until cancelled."""
     await parts.bot.wait_until_ready()
-    registering = asyncio.create_task(keep_registered(parts.bot, discord, parts.api))
+    registering = asyncio.create_task(keep_registered(parts.bot, discord, parts.pace))
     try:
         await parts.relay.run()
     finally:

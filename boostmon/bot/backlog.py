@@ -4,6 +4,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
+from msgspec import structs
+
 from boostmon.bot.pace import lane_of_channel, lane_of_roles
 from boostmon.projections.effects import NOTICE
 from boostmon.projections.owed import Owed
@@ -104,6 +106,12 @@ class Backlog:
         """Offer *owed* again at *due_at*; until then its timer waits."""
         self._due_at[key_of(owed)] = due_at
         self._land(owed, now)
+
+    def redirect(self, owed: Owed) -> None:
+        """Offer the notice *owed* as a direct message from now on: its channel takes none."""
+        effects = self._streams.get(owed.stream_id)
+        if effects and key_of(effects[0]) == key_of(owed):
+            effects[0] = structs.replace(owed, channel_id=None)
 
     def hasten(self, guild_id: str, now: float) -> None:
         """Have everything owed in a server looked at again now."""

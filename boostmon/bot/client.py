@@ -1,6 +1,7 @@
 """The disnake client: how it logs in, what it listens to, and why it may have to stop."""
 
 import asyncio
+import time
 import weakref
 from typing import Any
 
@@ -13,7 +14,9 @@ from disnake.flags import ApplicationFlags
 from disnake.http import HTTPClient, Route
 from disnake.webhook.async_ import async_context
 
+from boostmon.bot.discord_api import INVALID
 from boostmon.bot.observer import Observer
+from boostmon.bot.pace import Pace
 from boostmon.config import DiscordConfig
 from boostmon.errors import ConfigurationError, DiscordError
 
@@ -89,6 +92,23 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
             "look at the network of this machine, and try again."
         ) from error
     return bot
+
+
+def count_invalid(bot: BoostMon, pace: Pace) -> None:
+    """Have *pace* count the answers to interactions that Discord counts as invalid requests.
+
+    Those to role changes and notices `DiscordApi` counts, which does not let them come this far.
+    """
+
+    async def count(_: object, __: object, end: aiohttp.TraceRequestEndParams) -> None:
+        if end.response.status in INVALID:
+            pace.invalid(time.monotonic())
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(count)
+    trace.freeze()
+    session: Any = bot.http._HTTPClient__session  # type: ignore[attr-defined] # noqa: SLF001 - disnake makes it without a way to watch it
+    session.trace_configs.append(trace)
 
 
 async def stay_connected(bot: BoostMon) -> None:

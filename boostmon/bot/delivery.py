@@ -3,9 +3,15 @@
 import asyncio
 from functools import partial
 
-from boostmon.bot.discord_api import ATTEMPT_SECONDS, DiscordApi, RefusedError, UnansweredError
+from boostmon.bot.discord_api import (
+    ATTEMPT_SECONDS,
+    DiscordApi,
+    NotLeadingError,
+    RefusedError,
+    UnansweredError,
+)
 from boostmon.bot.notices import Notices, Receipt
-from boostmon.bot.refusals import Passing, Verdict, judge_other, judge_role_change
+from boostmon.bot.refusals import Later, Passing, Verdict, judge_other, judge_role_change
 from boostmon.bot.server_view import Server
 from boostmon.events.timer import (
     Cleared,
@@ -17,6 +23,8 @@ from boostmon.events.timer import (
 )
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.owed import OwedEffect, OwedEffects
+
+HANDOVER = 5.0  # seconds
 
 
 class Delivery:
@@ -30,17 +38,22 @@ class Delivery:
         self._notices = notices
         self._server = server
 
-    async def carry_out(self, effect: OwedEffect) -> Receipt | Verdict:
-        """Do it, and return the receipt or what stands in the way."""
+    async def carry_out(self, effect: OwedEffect, *, directly: bool = False) -> Receipt | Verdict:
+        """Do it, and return the receipt or what stands in the way.
+
+        *directly*: a notice goes by direct message, whatever its channel is.
+        """
         if absence := self._server.absence(effect.timer.guild_id):
             return absence
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 if effect.kind in (GIVE_ROLE, TAKE_ROLE):
                     return await self._change_role(effect)
-                return await self._notices.send(effect)
+                return await self._notices.send(effect, directly=directly)
         except RefusedError as error:
             return judge_other(error)
+        except NotLeadingError:
+            return Later(HANDOVER)
         except UnansweredError as error:
             return Passing(str(error), in_doubt=True)
         except TimeoutError:

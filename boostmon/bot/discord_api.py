@@ -1,10 +1,8 @@
 """The one place where Discord's REST is written to, on bare ids: no cache is asked."""
 
-import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -40,6 +38,14 @@ class RefusedError(DiscordError):
         super().__init__(f"Discord answered {status}: {self.text} (code {self.code})")
 
 
+class NotLeadingError(DiscordError):
+    """Discord was not asked: that has become another process's to do."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("another process may speak to Discord now")
+
+
 class UnansweredError(DiscordError):
     """Discord did not answer; nobody knows whether it did what it was asked."""
 
@@ -47,13 +53,17 @@ class UnansweredError(DiscordError):
 class DiscordApi:
     """Role changes and messages, each asked for once; the answers set the *pace*.
 
-    Every method may raise `RefusedError`, `UnansweredError` or `TimeoutError`.
+    Every method may raise `RefusedError`, `UnansweredError` or `TimeoutError`; those that change
+    something, `NotLeadingError`.
     """
 
-    def __init__(self, http: HTTPClient, pace: Pace) -> None:
+    def __init__(
+        self, http: HTTPClient, pace: Pace, may_write: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Take *may_write*, which is asked right before each request that changes something."""
         self._http = http
         self._pace = pace
-        self._queue = asyncio.Lock()
+        self._may_write = may_write
 
     async def give_role(self, timer: TimerId, *, reason: str) -> None:
         """Give a member a role; harmless when they have it."""
@@ -144,26 +154,15 @@ class DiscordApi:
                 raise refusal
             return response
 
-        async with self.turn():
+        async with self._pace.turn(lane):
+            if route.method != "GET" and not self._may_write():
+                raise NotLeadingError
             return await self._http.request(
                 route,
                 middlewares=(judge,),
                 timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
                 **arguments,
             )
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until all requests together leave room for one more; first come, first served."""
-        turns = self._pace.turns
-        async with self._queue:
-            while (wait := turns.ready_at(now := time.monotonic()) - now) > 0:  # noqa: ASYNC110 - a clock is waited for
-                await asyncio.sleep(wait)
-            turns.begin()
-        try:
-            yield
-        finally:
-            turns.end(time.monotonic())
 
     def _note(self, lane: str, refusal: RefusedError) -> None:
         now = time.monotonic()

@@ -9,6 +9,7 @@ from boostmon.bot.discord_api import DiscordApi, RefusedError
 from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
 from boostmon.bot.refusals import (
     UNKNOWN_CHANNEL,
+    Directly,
     Final,
     Later,
     Verdict,
@@ -49,19 +50,23 @@ class Notices:
         self._clock = clock
         self._pace = pace
 
-    async def send(self, effect: OwedEffect) -> Receipt | Verdict:
-        """Send the notice that is *effect*; raise as `DiscordApi` does for what may pass."""
+    async def send(self, effect: OwedEffect, *, directly: bool) -> Receipt | Verdict:
+        """Send the notice that is *effect*; *directly*: its channel is not to be tried.
+
+        Raise as `DiscordApi` does for what may pass.
+        """
         if effect.attempted_ago is not None:
             settled = await self._settle_doubt(effect, effect.attempted_ago)
             if settled is not None:
                 return settled
         channel_id = effect.channel_id
-        if channel_id is not None:
+        if channel_id is not None and not directly:
             try:
                 return await self._post(effect, channel_id, lane_of_channel(channel_id))
             except RefusedError as error:
                 if not closes_channel(error):
                     raise
+                return Directly(str(error))
         try:
             return await self._send_directly(effect)
         except RefusedError as error:
@@ -80,7 +85,6 @@ class Notices:
         wait = self._pace.ready_at(OPENING, now) - now
         if wait > OPENING_PATIENCE:
             return Later(wait)
-        self._pace.start(OPENING, now)
         channel_id = await self._api.open_direct_channel(user_id)
         await self._direct_channels.note(user_id, channel_id)
         return await self._post(effect, channel_id, DIRECT)

@@ -1,13 +1,18 @@
 """How fast Discord may be asked: windows that are counted here, and what its answers say."""
 
+import asyncio
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 
 DIRECT = "direct"
 OPENING = "opening"
 LOOK = 0.005  # seconds
+LOOK_FOR_PROMISES = 0.5  # seconds; whoever keeps one tells when it is over
+PATIENCE = 1.0  # seconds; when the limits ask for more, a reply does not wait for them
 MARGIN = 0.05  # seconds that an answer may have been on its way
 
 
@@ -35,57 +40,62 @@ class Window:
         self._limit = limit
         self._seconds = seconds
         self._starts: deque[float] = deque()
-        self._closed_until = 0.0
 
     def ready_at(self, now: float) -> float:
         """Tell from when on the next start is allowed; *now* or earlier: at once."""
         while self._starts and self._starts[0] <= now - self._seconds:
             self._starts.popleft()
         full = len(self._starts) >= self._limit
-        by_count = self._starts[-self._limit] + self._seconds if full else 0.0
-        return max(by_count, self._closed_until)
+        return self._starts[-self._limit] + self._seconds if full else 0.0
 
     def start(self, now: float) -> None:
         """Count one start."""
         self._starts.append(now)
 
-    def is_idle(self, now: float) -> bool:
-        """Tell whether nothing is counted and nothing closed."""
-        return self.ready_at(now) <= now and not self._starts
-
-    @property
-    def quiet_at(self) -> float:
-        """When nothing that was started counts any more."""
-        return self._starts[-1] + self._seconds if self._starts else 0.0
-
-    def close(self, until: float) -> None:
-        """Allow no start before *until*: Discord says so."""
-        self._closed_until = max(self._closed_until, until)
-
 
 class Turns:
-    """At most *limit* requests of all kinds in any *seconds* of Discord's own clock.
+    """At most *limit* requests in any *seconds* of Discord's own clock.
 
     When Discord counts a request is not known, but it is before its answer is here. So those that
-    were answered within the last *seconds* count, and those that are under way.
+    were answered within the last *seconds* count, and those that are under way. A turn may be
+    promised to an effect, which may not ask for it at once, or at all.
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
         self._limit = limit
         self._seconds = seconds
+        self._promised = 0
         self._under_way = 0
         self._answered: deque[float] = deque()
         self._closed_until = 0.0
+        self.queue = asyncio.Lock()
 
     def ready_at(self, now: float) -> float:
         """Tell from when on the next request may be sent; *now* or earlier: at once."""
+        return self._free_at(self._under_way, now, look=LOOK)
+
+    def promise_at(self, now: float) -> float:
+        """Tell from when on one more turn may be promised; *now* or earlier: at once."""
+        return self._free_at(max(self._under_way, self._promised), now, look=LOOK_FOR_PROMISES)
+
+    def _free_at(self, taken: int, now: float, *, look: float) -> float:
         while self._answered and self._answered[0] <= now - self._seconds:
             self._answered.popleft()
-        free = self._limit - self._under_way - len(self._answered)
-        if free > 0:
+        short = 1 + taken + len(self._answered) - self._limit
+        if short <= 0:
             return self._closed_until
-        first = self._answered[0] + self._seconds if self._answered else now + LOOK
-        return max(first, self._closed_until)
+        by_count = now + look
+        if short <= len(self._answered):
+            by_count = self._answered[short - 1] + self._seconds
+        return max(by_count, self._closed_until)
+
+    def promise(self) -> None:
+        """Keep a turn for an effect that is about to be carried out."""
+        self._promised += 1
+
+    def withdraw(self) -> None:
+        """End a promise: the effect was carried out, or not."""
+        self._promised -= 1
 
     def begin(self) -> None:
         """Count a request that is being sent."""
@@ -96,40 +106,64 @@ class Turns:
         self._under_way -= 1
         self._answered.append(now)
 
+    def is_idle(self, now: float) -> bool:
+        """Tell whether nothing is counted and nothing closed."""
+        busy = self._promised or self._under_way or self.queue.locked()
+        return not busy and self.quiet_at <= now
+
+    @property
+    def quiet_at(self) -> float:
+        """When nothing that was answered counts any more, and nothing is closed."""
+        last = self._answered[-1] + self._seconds if self._answered else 0.0
+        return max(last, self._closed_until)
+
     def close(self, until: float) -> None:
         """Allow nothing before *until*: Discord says so."""
         self._closed_until = max(self._closed_until, until)
 
 
 class Pace:
-    """The windows of all lanes, and the turns of all requests together."""
+    """The turns of each lane, and those of all requests together."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lanes: dict[str, Window] = {}
+        self._lanes: dict[str, Turns] = {}
         self.turns = Turns(limits.requests, limits.request_seconds)
         self._invalid = Window(limits.invalid_requests, limits.invalid_seconds)
 
     @property
     def lanes(self) -> int:
-        """How many lanes have a window now."""
+        """How many lanes have turns that count now."""
         return len(self._lanes)
 
     def ready_at(self, lane: str, now: float) -> float:
-        """Tell from when on a request of *lane* may be sent."""
-        window = self._lanes.get(lane)
-        own = window.ready_at(now) if window else 0.0
+        """Tell from when on an effect of *lane* may be carried out."""
+        turns = self._lanes.get(lane)
+        own = turns.promise_at(now) if turns else 0.0
         return max(self._invalid.ready_at(now), own)
 
-    def start(self, lane: str, now: float) -> None:
-        """Count one request of *lane*."""
-        self._window(lane).start(now)
+    def promise(self, lane: str) -> None:
+        """Keep a turn in *lane* for an effect, until it is withdrawn."""
+        self._turns(lane).promise()
+
+    def withdraw(self, lane: str) -> None:
+        """End a promise in *lane*."""
+        self._turns(lane).withdraw()
+
+    @asynccontextmanager
+    async def turn(self, lane: str | None = None) -> AsyncIterator[None]:
+        """Wait until *lane*, and all requests together, leave room; first come, first served."""
+        async with AsyncExitStack() as stack:
+            if lane is not None:
+                await stack.enter_async_context(_in_turn(self._turns(lane)))
+            await stack.enter_async_context(_in_turn(self.turns))
+            yield
 
     def answered(self, lane: str, headers: Mapping[str, str], now: float) -> None:
         """Follow what the *headers* of an answer say of the lane's own limit."""
         if headers.get("X-RateLimit-Remaining") == "0" and "X-RateLimit-Reset-After" in headers:
             after = float(headers["X-RateLimit-Reset-After"])
-            self._window(lane).close(now + after + MARGIN)
+            self._turns(lane).close(now + after + MARGIN)
 
     def invalid(self, now: float) -> None:
         """Count an answer that Discord counts as an invalid request; too many of them ban us."""
@@ -137,39 +171,59 @@ class Pace:
 
     def refused(self, lane: str, retry_after: float, *, everywhere: bool, now: float) -> None:
         """Follow a 429: wait *retry_after* seconds, on this lane or on all."""
-        until = now + retry_after + MARGIN
-        if everywhere:
-            self.turns.close(until)
-        else:
-            self._window(lane).close(until)
+        turns = self.turns if everywhere else self._turns(lane)
+        turns.close(now + retry_after + MARGIN)
 
     def quiet_in(self, now: float) -> float:
         """Tell in how many seconds Discord's windows have forgotten what was asked so far.
 
         Whoever speaks to Discord next does not know of it, and may be refused until then.
         """
-        ends = [window.quiet_at for lane, window in self._lanes.items() if lane != OPENING]
+        ends = [turns.quiet_at for lane, turns in self._lanes.items() if lane != OPENING]
         return max(0.0, max(ends, default=0.0) - now)
 
+    @property
+    def memory(self) -> float:
+        """How many seconds Discord's windows last, but for the opening of direct messages."""
+        limits = self._limits
+        seconds = (limits.role_seconds, limits.message_seconds, limits.direct_message_seconds)
+        return max(seconds)
+
     def forget_idle(self, now: float) -> None:
-        """Drop the windows that hold nothing up."""
-        for lane in [lane for lane, window in self._lanes.items() if window.is_idle(now)]:
+        """Drop the lanes that hold nothing up."""
+        for lane in [lane for lane, turns in self._lanes.items() if turns.is_idle(now)]:
             del self._lanes[lane]
 
-    def _window(self, lane: str) -> Window:
+    def _turns(self, lane: str) -> Turns:
         if lane not in self._lanes:
-            self._lanes[lane] = self._new_window(lane)
+            self._lanes[lane] = self._new_turns(lane)
         return self._lanes[lane]
 
-    def _new_window(self, lane: str) -> Window:
+    def _new_turns(self, lane: str) -> Turns:
         limits = self._limits
-        if lane.startswith("roles:"):
-            return Window(limits.role_changes, limits.role_seconds)
-        if lane == DIRECT:
-            return Window(limits.direct_messages, limits.direct_message_seconds)
-        if lane == OPENING:
-            return Window(limits.openings, limits.opening_seconds)
-        return Window(limits.messages, limits.message_seconds)
+        match lane.partition(":")[0]:
+            case "roles":
+                return Turns(limits.role_changes, limits.role_seconds)
+            case "channel":
+                return Turns(limits.messages, limits.message_seconds)
+            case "direct":
+                return Turns(limits.direct_messages, limits.direct_message_seconds)
+            case "opening":
+                return Turns(limits.openings, limits.opening_seconds)
+            case _:
+                return Turns(limits.requests, limits.request_seconds)
+
+
+@asynccontextmanager
+async def _in_turn(turns: Turns) -> AsyncIterator[None]:
+    async with turns.queue:
+        while (wait := turns.ready_at(now := time.monotonic()) - now) > 0:  # noqa: ASYNC110 - a clock is waited for
+            await asyncio.sleep(wait)
+        turns.begin()
+    try:
+        yield
+    finally:
+        turns.end(time.monotonic())
 
 
 def lane_of_roles(guild_id: str) -> str:

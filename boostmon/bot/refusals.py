@@ -52,7 +52,13 @@ class Later(Struct, frozen=True):
     seconds: float
 
 
-Verdict = Final | Stuck | Passing | Later
+class Directly(Struct, frozen=True):
+    """The channel takes no notice, for *why*; a direct message may do."""
+
+    why: str
+
+
+Verdict = Final | Stuck | Passing | Later | Directly
 
 
 def judge_role_change(error: RefusedError, *, remedy: Callable[[], str]) -> Verdict:

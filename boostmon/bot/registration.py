@@ -6,7 +6,7 @@ import disnake
 import structlog
 from disnake.ext import commands
 
-from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.pace import Pace
 from boostmon.config import DiscordConfig
 
 FIRST_LOOK = 5.0  # seconds; disnake registers them by itself after connecting
@@ -16,27 +16,25 @@ PAUSE_BETWEEN_SERVERS = 2.0
 log = structlog.get_logger()
 
 
-async def keep_registered(
-    bot: commands.InteractionBot, discord: DiscordConfig, api: DiscordApi
-) -> None:
+async def keep_registered(bot: commands.InteractionBot, discord: DiscordConfig, pace: Pace) -> None:
     """See that Discord has the commands; disnake says of a failure in a warning only."""
     guild_id = int(discord.discord_guild_id) if discord.discord_guild_id else None
     pause = FIRST_LOOK
     while True:
         await asyncio.sleep(pause)
         try:
-            async with api.turn():
+            async with pace.turn():
                 are_registered = await _are_registered(bot, guild_id)
             if are_registered:
                 break
             log.error("the commands were not registered; trying again")
-            async with api.turn():
+            async with pace.turn():
                 await _register(bot, guild_id)
         except disnake.HTTPException as error:
             log.error("Discord does not take the commands", reason=str(error))
             pause = min(2 * pause, SLOWEST)
     if guild_id is None:
-        await _tidy(bot, api)
+        await _tidy(bot, pace)
 
 
 async def _are_registered(bot: commands.InteractionBot, guild_id: int | None) -> bool:
@@ -52,17 +50,17 @@ async def _register(bot: commands.InteractionBot, guild_id: int | None) -> None:
         await bot.bulk_overwrite_global_commands(bodies)
 
 
-async def _tidy(bot: commands.InteractionBot, api: DiscordApi) -> None:
+async def _tidy(bot: commands.InteractionBot, pace: Pace) -> None:
     """Remove the commands that an earlier DISCORD_GUILD_ID left in servers.
 
     The other way round disnake does it: it removes global commands that are not in use.
     """
     for guild in bot.guilds:
         try:
-            async with api.turn():
+            async with pace.turn():
                 left = await bot.fetch_guild_commands(guild.id)
             if left:
-                async with api.turn():
+                async with pace.turn():
                     await bot.bulk_overwrite_guild_commands(guild.id, [])
         except disnake.HTTPException as error:
             log.warning("commands of a server not looked at", server=guild.id, reason=str(error))

@@ -11,9 +11,10 @@ from msgspec import structs
 from boostmon.bot.backlog import Backlog, key_of, lane_of
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
-from boostmon.bot.pace import Pace, lane_of_roles
-from boostmon.bot.refusals import Final, Later, Passing, Stuck
+from boostmon.bot.pace import PATIENCE, Pace, lane_of_roles
+from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck
 from boostmon.errors import BoostmonError
+from boostmon.projections.effects import NOTICE
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import Owed, OwedEffects
 
@@ -137,7 +138,7 @@ class Relay:
             owed = self._backlog.take(now, lambda lane: self._pace.ready_at(lane, now) <= now)  # noqa: B023 - called at once
             if owed is None:
                 break
-            self._pace.start(lane_of(owed), now)
+            self._pace.promise(lane_of(owed))
             task = asyncio.create_task(self._carry_out(owed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -178,6 +179,12 @@ class Relay:
     async def _follow(self) -> None:
         self._head, owed = await self._owed.since(self._head)
         await self._put(owed)
+        put_off = {o.position for o in owed if o.urgent and self._is_put_off(o)}
+        if put_off:
+            await self._owed.tell_put_off(sorted(put_off))
+
+    def _is_put_off(self, owed: Owed) -> bool:
+        return owed.kind != NOTICE and self.delay(owed.guild_id) > PATIENCE
 
     async def _put(self, owed: list[Owed]) -> None:
         """Take *owed* in, but for what is no longer true: that need not wait for its turn."""
@@ -198,6 +205,8 @@ class Relay:
         except Exception:
             log.exception("effect not carried out", position=owed.position, kind=owed.kind)
             retry_in = UNEXPECTED_RETRY
+        finally:
+            self._pace.withdraw(lane_of(owed))
         now = time.monotonic()
         if retry_in is None:
             self._backlog.settle(owed, now)
@@ -213,9 +222,9 @@ class Relay:
         if not effect.still_true:
             await self._owed.close(effect, "superseded")
             return None
-        if self._lease.left < ATTEMPT_SECONDS:
+        if not may_write(self._lease, self._pace):
             return RENEW_EVERY
-        verdict = await self._delivery.carry_out(effect)
+        verdict = await self._delivery.carry_out(effect, directly=owed.channel_id is None)
         log.info(
             "effect",
             position=effect.position,
@@ -244,6 +253,19 @@ class Relay:
                 return seconds
             case Later(seconds=seconds):
                 return seconds
+            case Directly(why=why):
+                await self._owed.postpone(effect, stuck=False, seconds=0, why=why, in_doubt=False)
+                self._backlog.redirect(owed)
+                return 0.0
+
+
+def may_write(lease: Lease, pace: Pace) -> bool:
+    """Tell whether a request may be sent now that changes something in Discord.
+
+    The lease must last until its answer is here, and as long as Discord's windows: whoever takes
+    over does not know what was asked before.
+    """
+    return lease.left > max(ATTEMPT_SECONDS, pace.memory)
 
 
 def _jittered(seconds: float) -> float:

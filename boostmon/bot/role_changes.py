@@ -3,12 +3,12 @@
 import asyncio
 from typing import Protocol
 
+from boostmon.bot.pace import PATIENCE
 from boostmon.commands.handler import Handled
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, Effects, EffectState, effects_of
 
 WITHIN = 5.0  # seconds
-TOO_LONG = 1.0  # seconds; when the limits ask for more, the reply does not wait for them
 LOOK_AGAIN = 1.0  # seconds; what changes between a look and the wait for it is seen by then
 
 
@@ -17,6 +17,10 @@ class EffectWatch(Protocol):
 
     async def changed(self, position: int, timeout: float) -> None:  # noqa: ASYNC109 - the caller has its own deadline
         """Return when an effect of the event at *position* changed, or after *timeout* seconds."""
+        ...
+
+    def is_put_off(self, position: int) -> bool:
+        """Tell whether the limits put off the effects of the event at *position*."""
         ...
 
     def delay(self, guild_id: str) -> float:
@@ -39,7 +43,7 @@ class RoleChanges:
         if kind is None or handled.position is None:
             return None
         owed = EffectState(kind=kind, state="owed", last_error=None)
-        if self._watch.delay(handled.timer.guild_id) > TOO_LONG:
+        if self._watch.delay(handled.timer.guild_id) > PATIENCE:
             return owed
         limit = asyncio.timeout(self._within)
         self._limits.add(limit)
@@ -62,7 +66,7 @@ class RoleChanges:
         while True:
             states = {state.kind: state for state in await self._effects.of_event(position)}
             change = states.get(owed.kind, owed)
-            if change.state != "owed":
+            if change.state != "owed" or self._watch.is_put_off(position):
                 return change
             await self._watch.changed(position, LOOK_AGAIN)
 

@@ -95,6 +95,10 @@ class OwedEffects:
         """Settle effects that are no longer true, all at once: Discord need not be asked."""
         await self._execute("supersede_effects", [o.position for o in moot], [o.kind for o in moot])
 
+    async def tell_put_off(self, positions: Sequence[int]) -> None:
+        """Tell all processes that the limits put off the effects of the events at *positions*."""
+        await self._execute("tell_put_off", positions)
+
     async def find(self, position: int, kind: str) -> OwedEffect | None:
         """Return one effect as it stands now; None when it is owed no more.
 
