@@ -143,6 +143,8 @@ class DiscordApi:
     async def _request(self, route: Route, lane: str, **arguments: Any) -> Any:
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
             """See the answer before disnake does, whose own retries would hide it."""
+            if route.method != "GET" and not self._may_write():
+                raise NotLeadingError
             try:
                 response = await send(request)
             except (aiohttp.ClientError, OSError) as error:
@@ -155,8 +157,6 @@ class DiscordApi:
             return response
 
         async with self._pace.turn(lane):
-            if route.method != "GET" and not self._may_write():
-                raise NotLeadingError
             return await self._http.request(
                 route,
                 middlewares=(judge,),

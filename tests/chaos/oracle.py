@@ -178,7 +178,17 @@ def _sandbox(evidence: Evidence) -> Iterator[Violation]:
         elif (
             entry.get("status") == TOO_MANY and entry["at_ms"] - delayed.get(place, 0) > FOREIGN_MS
         ):
-            yield Violation("wrong", f"too fast: {entry['method']} {entry['path']}")
+            said = f"too fast: {entry['method']} {entry['path']}, after {_before(entry, evidence)}"
+            yield Violation("wrong", said)
+
+
+def _before(entry: Json, evidence: Evidence) -> str:
+    """Tell what was asked there in the last seconds: how long ago, and what was answered."""
+    there = [e for e in evidence.state["requests"] if e["path"] == entry["path"]]
+    early = [e for e in there if 0 <= entry["at_ms"] - e["at_ms"] < FOREIGN_MS]
+    return ", ".join(
+        f"{entry['at_ms'] - e['at_ms']} ms {e['method']} {e.get('status')}" for e in early
+    )
 
 
 def _ms(moment: datetime) -> int:
