@@ -5,8 +5,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from disnake import Embed
+from disnake import Embed, InteractionTimedOut
 from disnake.ui.select import StringSelect
+from structlog.testing import capture_logs
 
 from boostmon.bot import menus, replies, role_changes, settling
 from boostmon.bot.answers import Answer
@@ -274,6 +275,27 @@ async def test_the_role_is_waited_for_and_not_the_notice() -> None:
     handled = Handled(TIMER, INITIAL, (Expired(NOW),), 7)
 
     assert taken == await RoleChanges(Told(taken), Silent()).of(handled)
+
+
+class TooLate:
+    """An interaction that Discord has given up before it was acknowledged."""
+
+    id = 1
+    author = SimpleNamespace(id=2)
+
+    @property
+    def response(self) -> Any:
+        return SimpleNamespace(defer=self.defer)
+
+    async def defer(self, *, ephemeral: bool) -> None:
+        assert not ephemeral
+        raise InteractionTimedOut(cast("Any", self))
+
+
+async def test_a_command_that_discord_has_given_up_is_no_trouble_of_ours() -> None:
+    with capture_logs() as logs:
+        assert not await Answer(cast("Any", TooLate())).acknowledge()
+    assert ["debug"] == [entry["log_level"] for entry in logs]
 
 
 def test_each_action_becomes_its_command() -> None:

@@ -104,7 +104,8 @@ class Answer:
             async with asyncio.timeout(within):
                 await call
         except FAILURES as error:
-            usual = getattr(error, "code", 0) in SETTLED_ELSEWHERE
+            late = isinstance(error, disnake.InteractionTimedOut)  # disnake's word for 10062
+            usual = late or getattr(error, "code", 0) in SETTLED_ELSEWHERE
             tell = self._log.debug if usual else self._log.warning
             tell("answer not delivered", step=what, error=repr(error))
             return False

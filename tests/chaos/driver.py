@@ -32,6 +32,7 @@ LOOK = 0.25
 QUIET = 3  # looks in a row at which nothing is left to do
 PATIENCE = 30.0  # seconds in which what was stuck is tried again: a lease, and a little
 NUDGE = 2.0
+DUE = "SELECT count(*) FROM role_timers WHERE next_due_at <= $1"
 UNSETTLED = """
 SELECT (SELECT count(*) FROM effects WHERE state IN ('owed', 'stuck'))
     + (SELECT count(*) FROM role_timers WHERE next_due_at <= $1)
@@ -179,6 +180,8 @@ async def _settle(plan: Plan, stage: Stage, summary: Summary) -> None:
             nudged = passed
             stage.world.nudge()
         quiet = quiet + 1 if await _ask(stage.database, UNSETTLED, now) == 0 else 0
+    if due := await _ask(stage.database, DUE, now):
+        summary.violations.append(Violation("lost", f"{due} timers are due and were not swept"))
     await asyncio.sleep(1.0)
     summary.settled_after = time.monotonic() - start
 
