@@ -21,7 +21,8 @@ check: .venv/.ready ## Format, lint, types and all tests: what CI runs
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: .venv/.ready ## Measure a mass expiry beside Discord's limits
+bench: .venv/.ready .venv-bench/.ready ## Measure the hot paths beside their limits
+	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.drain
 
 soak: .venv/.ready ## Hurt real processes for MINUTES; an oracle judges
@@ -34,6 +35,7 @@ fix: .venv/.ready ## Format and mend what the linter can mend
 lock: ## Lock the newest allowed versions with their hashes (needs uv)
 	uv pip compile pyproject.toml --extra embedded $(LOCK) -o requirements.txt
 	uv pip compile pyproject.toml --extra embedded --group dev $(LOCK) -o requirements-dev.txt
+	printf '%s\n' 'eventsourcing>=9.5,<10' 'psycopg[binary,pool]' | uv pip compile - $(LOCK) -o requirements-bench.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'
 
@@ -52,3 +54,13 @@ else
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
+
+# The library that the log is measured against; without it the bench says so.
+.venv-bench/.ready: requirements-bench.txt
+ifdef UV
+	-uv venv --quiet --clear --python $(PYTHON) .venv-bench && \
+		uv pip sync --quiet --python .venv-bench/bin/python --require-hashes $< && touch $@
+else
+	-$(PYTHON) -m venv --clear .venv-bench && \
+		.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+endif

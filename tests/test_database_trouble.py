@@ -223,7 +223,7 @@ async def test_a_connection_killed_before_its_commit_counts_once(
     database: Database, owner_url: str, owner: asyncpg.Connection, superuser: asyncpg.Connection
 ) -> None:
     waiting = (
-        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%append(%'"
+        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%append_%'"
         " AND pg_blocking_pids(pid) = ARRAY[$1::int]"
     )
     async with a_town(database, owner_url) as town:

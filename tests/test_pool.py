@@ -241,6 +241,14 @@ async def test_statements_are_kept_unless_a_pooler_may_stand_between(
         assert await database.run(lambda c: c.fetchval(count)) == prepared
 
 
+async def test_the_only_connection_goes_round_among_all_who_wait(bot_url: str) -> None:
+    async with await connect(bot_url, pool=ONE) as database:
+        ask = (database.run(lambda c: c.fetchval("SELECT 1")) for _ in range(5))
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(*ask) == [1] * 5
+            assert await database.run(lambda c: c.fetchval("SELECT 1")) == 1
+
+
 async def test_after_closing_nothing_is_tried_any_more(bot_url: str) -> None:
     database = await connect(bot_url, pool=ONE)
     await database.close()

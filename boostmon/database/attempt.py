@@ -25,15 +25,16 @@ async def carry_out(operation: Operation[Result], connection: Any) -> Result:
     operation is a task of its own, which is given up when the caller or the connection is gone.
     """
     work = asyncio.ensure_future(operation(connection))
-    cut = asyncio.get_running_loop().create_future()
+    either = asyncio.get_running_loop().create_future()
 
-    def on_cut(_: object) -> None:
-        if not cut.done():
-            cut.set_result(None)
+    def on_either(_: object) -> None:
+        if not either.done():
+            either.set_result(None)
 
-    connection.add_termination_listener(on_cut)
+    work.add_done_callback(on_either)
+    connection.add_termination_listener(on_either)
     try:
-        await asyncio.wait([work, cut], return_when=asyncio.FIRST_COMPLETED)
+        await either
         if not work.done():
             await asyncio.wait([work], timeout=PATIENCE)
         if not work.done():
@@ -42,7 +43,7 @@ async def carry_out(operation: Operation[Result], connection: Any) -> Result:
     finally:
         await _give_up(work, connection)
         if not is_gone(connection):
-            connection.remove_termination_listener(on_cut)
+            connection.remove_termination_listener(on_either)
 
 
 def is_gone(connection: Any) -> bool:

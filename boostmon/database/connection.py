@@ -60,10 +60,16 @@ class ReplacedError(ConnectionRefusedError):
 class Connector:
     """Opens connections to the hosts of one URL, the last good one first."""
 
-    def __init__(self, url: str, *, variable: str = "DATABASE_URL", **options: Any) -> None:
-        """Take the *options* of asyncpg.connect; errors speak of *variable*."""
+    def __init__(
+        self, url: str, *, variable: str = "DATABASE_URL", oldest: int = OLDEST, **options: Any
+    ) -> None:
+        """Take the *options* of asyncpg.connect; errors speak of *variable*.
+
+        A server of a major version before *oldest* is refused.
+        """
         self._url = url
         self._variable = variable
+        self._oldest = oldest
         self._options = options
         self._hosts = hosts_of(url, variable=variable)
         self._timeline: int | None = None  # the newest that was seen
@@ -162,11 +168,11 @@ class Connector:
                 raise
             raise final from error
         version = connection.get_server_version()
-        if version.major < OLDEST:
+        if version.major < self._oldest:
             connection.terminate()
             raise DatabaseError(
                 f"The server at {masked(self._url)} is PostgreSQL {version.major}, and BoostMon "
-                f"needs {OLDEST} or newer; upgrade it, or point {self._variable} elsewhere."
+                f"needs {self._oldest} or newer; upgrade it, or point {self._variable} elsewhere."
             )
         return connection
 
@@ -198,14 +204,15 @@ class Connector:
 
 @asynccontextmanager
 async def session(
-    url: str, *, wait: float = 0.0, variable: str = "DATABASE_URL"
+    url: str, *, wait: float = 0.0, variable: str = "DATABASE_URL", oldest: int = OLDEST
 ) -> AsyncIterator[Connection]:
     """Lend a connection of its own to *url*, without a limit on what a statement may take.
 
-    *wait* is for how many seconds a server that does not answer is asked again.
+    *wait* is for how many seconds a server that does not answer is asked again; a server of a
+    major version before *oldest* is refused.
     """
     settings = {"application_name": "boostmon"}
-    connector = Connector(url, variable=variable, server_settings=settings)
+    connector = Connector(url, variable=variable, oldest=oldest, server_settings=settings)
     connection = await connector.open_within(wait)
     try:
         yield connection

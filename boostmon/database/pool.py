@@ -35,6 +35,9 @@ class Database:
         self._lost_since: float | None = None
         self._refusal = ""
         self._closed = False
+        self._spare: Any = None  # used last, and kept: the pool's own ways take as long as the work
+        self._waiting = 0
+        self._losses = 0
 
     @property
     def answers(self) -> bool:
@@ -75,6 +78,7 @@ class Database:
         self._closed = True
         try:
             async with asyncio.timeout(FAREWELL):
+                await self._give_back_spare()
                 await self._pool.close()
         except LOST as error:
             log.warning("database connections cut off", error=repr(error))
@@ -87,9 +91,10 @@ class Database:
         await self.close()
 
     async def _attempt(self, operation: Operation[Result]) -> Result:
-        connection = await self._acquire()
+        connection, losses, is_spare = await self._acquire(), self._losses, False
         try:
-            return await carry_out(operation, connection)
+            result = await carry_out(operation, connection)
+            is_spare = losses == self._losses and self._may_keep_spare
         except TimeoutError as error:
             # The release below cancels the statement: terminating at once would leave it waiting
             # for its lock on the server, and the next attempt behind it.
@@ -100,14 +105,27 @@ class Database:
             if not is_gone(connection):
                 connection.terminate()
             raise _ConnectionLostError from error
+        else:
+            return result
         finally:
-            await self._release(connection)
+            if is_spare:
+                self._spare = connection
+            else:
+                await self._release(connection)
 
     async def _acquire(self) -> Any:
         if self._closed:
             raise DatabaseUnavailableError("The database connections are closed.")
+        if self._spare is not None and not is_gone(self._spare):
+            spare, self._spare = self._spare, None
+            return spare
         try:
-            return await self._pool.acquire()
+            await self._give_back_spare()
+            self._waiting += 1
+            try:
+                return await self._pool.acquire()
+            finally:
+                self._waiting -= 1
         except LOST as error:
             if self._closed:
                 raise DatabaseUnavailableError("The database connections are closed.") from error
@@ -124,6 +142,15 @@ class Database:
         except LOST as error:  # the pool has thrown the connection away, which is enough
             log.debug("database connection dropped", error=repr(error))
 
+    @property
+    def _may_keep_spare(self) -> bool:
+        return self._spare is None and not self._waiting and not self._closed
+
+    async def _give_back_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            await self._release(spare)
+
     async def _note_loss(self, loss: Exception, attempts: "_Attempts") -> None:
         attempts.last = loss.__cause__
         is_news, is_silent = self._lost_since is None, isinstance(loss.__cause__, TimeoutError)
@@ -133,6 +160,8 @@ class Database:
         if is_silent:
             self._connector.doubt()
         if is_news or is_silent:
+            self._losses += 1
+            await self._give_back_spare()
             await self._pool.expire_connections()  # the idle ones lead to the same server
 
     def _note_success(self) -> None:

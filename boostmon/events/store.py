@@ -1,6 +1,6 @@
 """The event store: reads and appends streams of the log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
 import asyncpg
@@ -10,10 +10,13 @@ from msgspec import Struct
 
 from boostmon.database.pool import Database
 from boostmon.errors import UnknownEventError
+from boostmon.events.batching import Batching
 from boostmon.events.sql import statement
 from boostmon.events.timer import Timer, TimerEvent, TimerId, fold, is_snowflake
 
 Source = Literal["slash", "sweeper", "discord", "import", "cli"]
+
+MOST = 64  # pieces of several callers that are sent together
 
 _decoder: msgspec.json.Decoder[TimerEvent] = msgspec.json.Decoder(TimerEvent)
 _encoder = msgspec.json.Encoder()
@@ -120,11 +123,16 @@ def decode(document: str | bytes) -> TimerEvent:
 
 
 class EventStore:
-    """Reads and appends streams; every method may be repeated without harm."""
+    """Reads and appends streams; every method may be repeated without harm.
+
+    Calls made while another is in flight go to the database together, in one commit.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._subscribers: list[Callable[[], None]] = []
+        self._reading = Batching(self._read, most=MOST)
+        self._appending = Batching(self._append, most=MOST)
 
     def subscribe(self, appended: Callable[[], None]) -> None:
         """Call *appended* whenever this store has recorded something."""
@@ -139,6 +147,20 @@ class EventStore:
 
     async def read_many(self, timers: Sequence[TimerId]) -> list[History | UnknownEventError]:
         """Return the histories of *timers* in their order; one unreadable harms no other."""
+        return await self._reading.ask(timers)
+
+    async def append(self, *appends: Append) -> list[Outcome]:
+        """Record each of *appends*, all or nothing, in one commit; answer in their order.
+
+        A conflict or a repeated command is an outcome and harms no neighbour. When the call fails
+        for another reason than a lost connection, its pieces are sent again in parts, so that only
+        the bad one is `Failed`. Raise `DatabaseUnavailableError` when the database stays away.
+        """
+        for append in appends:
+            _check(append)
+        return await self._appending.ask(appends)
+
+    async def _read(self, timers: Sequence[TimerId]) -> list[History | UnknownEventError]:
         users = [timer.user_id for timer in timers]
         roles = [timer.role_id for timer in timers]
 
@@ -150,37 +172,29 @@ class EventStore:
             found.setdefault(row["number"], []).append(row)
         return [_history(timer, found.get(i, ())) for i, timer in enumerate(timers, start=1)]
 
-    async def append(self, *appends: Append) -> list[Outcome]:
-        """Record each of *appends*, all or nothing, in one commit; answer in their order.
-
-        A conflict or a repeated command is an outcome and harms no neighbour. When the call fails
-        for another reason than a lost connection, its pieces are sent again one by one, so that
-        only the bad one is `Failed`. Raise `DatabaseUnavailableError` when the database stays away.
-        """
-        for append in appends:
-            _check(append)
+    async def _append(self, appends: Sequence[Append]) -> list[Outcome]:
         try:
-            return await self._append(appends)
-        except asyncpg.PostgresError as error:
+            outcomes = await self._call(appends)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if len(appends) == 1:
                 return [Failed(error)]
-        return [(await self.append(append))[0] for append in appends]
-
-    async def _append(self, appends: Sequence[Append]) -> list[Outcome]:
-        arguments = _arguments(appends)
-
-        async def call(connection: Connection) -> list[Outcome]:
-            rows = await connection.fetch(statement("append"), *arguments)
-            return [_outcome(row) for row in rows]
-
-        outcomes = await self._database.run(call)
+            middle = len(appends) // 2
+            return [*await self._append(appends[:middle]), *await self._append(appends[middle:])]
         if any(isinstance(outcome, Appended) for outcome in outcomes):
             for appended in self._subscribers:
                 appended()
         return outcomes
 
+    async def _call(self, appends: Sequence[Append]) -> list[Outcome]:
+        arguments = _arguments(appends)
 
-def _arguments(appends: Sequence[Append]) -> tuple[list[object], ...]:
+        async def call(connection: Connection) -> list[Record]:
+            return list(await connection.fetch(statement("append_events"), *arguments))
+
+        return [_outcome(row) for row in await self._database.run(call)]
+
+
+def _arguments(appends: Sequence[Append]) -> tuple[Sequence[object], ...]:
     return (
         [a.timer.guild_id for a in appends],
         [a.timer.user_id for a in appends],
@@ -193,7 +207,19 @@ def _arguments(appends: Sequence[Append]) -> tuple[list[object], ...]:
         [len(a.events) for a in appends],
         [encode(event) for a in appends for event in a.events],
         [",".join(kinds) for a in appends for kinds in a.effects],
+        _earlier([a.timer for a in appends]),
+        _earlier([a.command_id for a in appends]),
     )
+
+
+def _earlier(keys: Sequence[Hashable]) -> list[int]:
+    """Return, for each of *keys*, the number (from 1) of the one before that is equal, else 0."""
+    last: dict[Hashable, int] = {}
+    earlier = []
+    for number, key in enumerate(keys, start=1):
+        earlier.append(last.get(key, 0))
+        last[key] = number
+    return earlier
 
 
 def _outcome(row: Record) -> Outcome:

@@ -1,6 +1,0 @@
--- Append the pieces of history in $1 … $8, whose events are counted in $9 and stand in $10 and $11.
-SELECT item, outcome, guild_id, user_id, role_id, version, position
-FROM append(
-    $1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
-    $8::text[], $9::integer[], $10::text[], $11::text[]
-)
