@@ -9,7 +9,6 @@ import pytest
 from boostmon.commands.handler import Origin, piece
 from boostmon.database.pool import Database
 from boostmon.errors import UnknownEventError
-from boostmon.events.chain import Chain
 from boostmon.events.store import (
     Append,
     Appended,
@@ -21,6 +20,7 @@ from boostmon.events.store import (
     Repeated,
 )
 from boostmon.events.timer import HOUR, Expired, Paused, TimerEvent, TimerId, TimerSet
+from boostmon.projections.replay import check
 from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, slash
 
 SET = TimerSet(1_000, HOUR, HOUR + 1_000, M)
@@ -32,9 +32,7 @@ def first(timer: TimerId, *events: TimerEvent, origin: Origin | None = None) -> 
 
 
 async def chain_faults(owner: asyncpg.Connection) -> list[str]:
-    chain = Chain()
-    rows = await owner.fetch("SELECT * FROM events ORDER BY position")
-    return [fault for row in rows for fault in chain.follow(row)]
+    return (await check(owner)).broken
 
 
 async def test_an_append_writes_events_row_and_effects(

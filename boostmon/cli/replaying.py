@@ -3,67 +3,112 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from boostmon.cli.places import found_database, refuse_outdated
+from boostmon.cli.replay_report import progress_bars, show, show_past
+from boostmon.events.chain import Head, parse_head
 from boostmon.projections import replay as replaying
+from boostmon.projections.past import Past, past
 from boostmon.projections.replay import Report
 
-MOST_SHOWN = 50
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FEWEST_DIGITS = 11  # of a number that is milliseconds; fewer may be meant as a date
+
+
+class HeadParameter(click.ParamType):
+    """A head, as `replay --check` prints it."""
+
+    name = "POSITION:HASH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        """Read it, or refuse it as wrong usage."""
+        try:
+            return parse_head(str(value))
+        except ValueError:
+            sentence = f"{value!r} is no head; give one that `boostmon replay --check` has printed."
+            self.fail(sentence, param, ctx)
+
+
+class Moment(click.ParamType):
+    """A moment, in ISO 8601 or in milliseconds; in UTC if it does not say where."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it, or refuse it as wrong usage."""
+        try:
+            return _moment(str(value).strip())
+        except (ValueError, OverflowError):
+            sentence = f"{value!r} is no time; write 2026-11-22T18:30Z, 2026-11-22 or milliseconds."
+            self.fail(sentence, param, ctx)
+
+
+def _moment(text: str) -> datetime:
+    if text.isascii() and text.isdigit() and len(text) >= FEWEST_DIGITS:
+        return EPOCH + timedelta(milliseconds=int(text))
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if anything differs.")
+@click.option("--head", type=HeadParameter(), help="Check that the log still has this head.")
+@click.option("--as-of", type=Moment(), help="Show the timers as they stood then.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def replay(*, check: bool, as_json: bool) -> None:
+def replay(*, check: bool, head: Head | None, as_of: datetime | None, as_json: bool) -> None:
     """Rebuild role_timers from the events, while the bot runs."""
-    report = asyncio.run(_replay(check=check))
+    if as_of is not None and (check or head):
+        raise click.UsageError("--as-of changes and checks nothing; leave out --check and --head.")
+    if head is not None and not check:
+        raise click.UsageError("--head is for --check; add it.")
+    if as_of is not None:
+        _look_back(as_of, as_json=as_json)
+        return
+    report = asyncio.run(_replay(check=check, noted=head))
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
-        _show(report, check=check)
+        show(report, check=check)
     if report.broken or (check and not report.clean):
         sys.exit(1)
 
 
-async def _replay(*, check: bool) -> Report:
+def _look_back(as_of: datetime, *, as_json: bool) -> None:
+    found = asyncio.run(_past(as_of))
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+    else:
+        show_past(found)
+    if found.broken:
+        sys.exit(1)
+
+
+async def _replay(*, check: bool, noted: Head | None) -> Report:
+    async with _owner() as owner:
+        with progress_bars() as progress:
+            if check:
+                return await replaying.check(owner, noted=noted, progress=progress)
+            return await replaying.replay(owner, progress=progress)
+
+
+async def _past(as_of: datetime) -> Past:
+    async with _owner() as owner:
+        with progress_bars() as progress:
+            return await past(owner, as_of, progress=progress)
+
+
+@asynccontextmanager
+async def _owner() -> AsyncIterator[Any]:
     async with found_database(os.environ) as place:
         await refuse_outdated(place)
         async with place.owner() as owner:
-            with _progress() as progress:
-                total = await owner.fetchval("SELECT coalesce(max(position), 0) FROM events")
-                task = progress.add_task("folding events", total=total)
-                work = replaying.check if check else replaying.replay
-                return await work(owner, lambda done: progress.update(task, completed=done))
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}, {task.speed:,.0f}/s"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def _show(report: Report, *, check: bool) -> None:
-    if report.drifts:
-        table = Table("row", "column", "the log says", "the table says")
-        for drift in report.drifts[:MOST_SHOWN]:
-            table.add_row(str(drift.number), drift.column, str(drift.log), str(drift.table))
-        Console().print(table)
-    for fault in report.broken[:MOST_SHOWN]:
-        click.echo(f"broken: {fault}")
-    what = "replay --check" if check else "replay"
-    mended = "" if check or not report.drifts else ", mended"
-    click.echo(f"{what}: {report.rows_differing} of {report.timers} rows differ{mended}")
-    click.echo(f"{report.events} events, head {report.head}")
+            yield owner

@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import click
+import structlog
 from msgspec import Struct
 
 from boostmon.bot import app
@@ -11,7 +12,13 @@ from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_datab
 from boostmon.cli.stopping import until_stopped
 from boostmon.config import ClockConfig, DiscordConfig, PoolConfig, SweepConfig, load
 from boostmon.database.clock import open_clock
-from boostmon.database.pool import connect
+from boostmon.database.pool import Database, connect
+from boostmon.errors import DatabaseError
+from boostmon.events.log import read_head
+
+HEAD_WAIT = 1.0  # seconds; a stop must not take long, whatever the database does
+
+log = structlog.get_logger()
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -58,4 +65,18 @@ async def _serve(place: Place, settings: Settings) -> None:
             discord=settings.discord,
             sweep=settings.sweep,
         )
-        await app.run(surroundings, stop=asyncio.Event())
+        await _log_head(database, "at the start")
+        try:
+            await app.run(surroundings, stop=asyncio.Event())
+        finally:
+            await _log_head(database, "at the end")
+
+
+async def _log_head(database: Database, when: str) -> None:
+    """Put the head of the log where the owner of the tables may not reach: into our own logs."""
+    try:
+        head = await database.run(read_head, deadline=HEAD_WAIT)
+    except DatabaseError as error:
+        log.warning("head of the log not read", when=when, reason=str(error))
+    else:
+        log.info("head of the log", when=when, head=str(head))

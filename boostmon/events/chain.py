@@ -1,59 +1,139 @@
 """The hash chain: what makes an edited, reordered or missing event show."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from struct import Struct as Layout
 
-from asyncpg import Record
+from msgspec import Struct
 
-_HEAD = Layout(">qiihq")
+_NUMBERS = Layout(">qiihq")
 _LENGTH = Layout(">i")
-_NOTHING = _LENGTH.pack(-1)
+_NULL = _LENGTH.pack(-1)
+MOST_FAULTS = 1_000
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # what timestamptz_send counts from
 _MICROSECOND = timedelta(microseconds=1)
+_HEAD = re.compile(r"(?P<position>0|[1-9][0-9]{0,17}):(?P<hash>[0-9a-f]*)", re.ASCII)
 
 
-def event_hash(previous: bytes, row: Record) -> bytes:
-    """Return the hash that *row* of `events` must have behind *previous*.
+class LoggedEvent(Struct, frozen=True):
+    """An event as the log holds it; *recorded_at* is in microseconds since 2000.
 
-    The same bytes as the SQL function `event_hash` covers.
+    *texts* are data, actor, source and command id, each behind its length, as the hash covers them.
     """
-    recorded = (row["recorded_at"] - _EPOCH) // _MICROSECOND
-    numbers = (row["position"], row["stream_id"], row["version"], row["ordinal"], recorded)
-    actor = None if row["actor"] is None else str(row["actor"])
-    texts = (row["data"], actor, row["source"], row["command_id"])
-    return sha256(b"".join((previous, _HEAD.pack(*numbers), *map(_part, texts)))).digest()
+
+    position: int
+    stream: int
+    version: int
+    ordinal: int
+    recorded_at: int
+    data: bytes
+    texts: bytes
+    hash: bytes
+
+
+class Head(Struct, frozen=True):
+    """The newest event of a log at some time: it stands for the whole log up to there."""
+
+    position: int = 0
+    hash: bytes = b""
+
+    def __str__(self) -> str:
+        """Write it as `parse_head` reads it."""
+        return f"{self.position}:{self.hash.hex()}"
+
+
+def parse_head(text: str) -> Head:
+    """Read `POSITION:HASH`, or raise ValueError."""
+    found = _HEAD.fullmatch(text.strip().lower())
+    if found is None or len(found["hash"]) != (64 if found["position"] != "0" else 0):
+        raise ValueError(text)
+    return Head(int(found["position"]), bytes.fromhex(found["hash"]))
+
+
+def event_hash(previous: bytes, numbers: tuple[int, ...], texts: bytes) -> bytes:
+    """Return the hash that an event must have behind *previous*, as the SQL function does.
+
+    *numbers* are position, stream, version, ordinal and `microseconds` of its recording; *texts*
+    is what `hashed_texts` makes of its data, actor, source and command id.
+    """
+    return sha256(previous + _NUMBERS.pack(*numbers) + texts).digest()
+
+
+def hashed_texts(texts: Iterable[str | None]) -> bytes:
+    """Return *texts* as the hash covers them, which is also how COPY (FORMAT binary) sends them."""
+    return b"".join(map(_part, texts))
+
+
+def microseconds(recorded: datetime) -> int:
+    """Return a moment as the hash covers it."""
+    return (recorded - _EPOCH) // _MICROSECOND
 
 
 def _part(text: str | None) -> bytes:
     if text is None:
-        return _NOTHING
+        return _NULL
     encoded = text.encode()
     return _LENGTH.pack(len(encoded)) + encoded
 
 
-class Chain:
-    """Follows the log in the order of its positions and names what does not fit."""
+class Faults:
+    """What is wrong with a log, in sentences; of very many the first."""
 
     def __init__(self) -> None:
-        self.position = 0
-        self.hash = b""
-        self._versions: dict[int, int] = {}
+        self._sentences: list[str] = []
+        self._count = 0
+
+    def note(self, sentence: str) -> None:
+        """Add one."""
+        self._count += 1
+        if self._count <= MOST_FAULTS:
+            self._sentences.append(sentence)
+
+    def told(self) -> list[str]:
+        """Return them; the last one counts those that were left out."""
+        more = self._count - len(self._sentences)
+        return [*self._sentences, *([f"and {more} more"] if more else [])]
+
+
+class Chain:
+    """Follows the log in the order of its positions and notes in *faults* what does not fit.
+
+    *noted* is a head from earlier, which the log must still contain.
+    """
+
+    def __init__(self, faults: Faults, noted: Head | None = None) -> None:
+        self._faults = faults
+        self._noted = noted or Head()
+        self._position = 0
+        self._hash = b""
 
     @property
-    def head(self) -> str:
-        """The newest event as `position:hash`; worth noting outside of the database."""
-        return f"{self.position}:{self.hash.hex()}"
+    def head(self) -> Head:
+        """The newest event so far."""
+        return Head(self._position, self._hash)
 
-    def follow(self, row: Record) -> Iterator[str]:
-        """Take in the next *row* of `events` and yield a sentence for each thing wrong with it."""
-        position, stream, version = row["position"], row["stream_id"], row["version"]
-        if position != self.position + 1:
-            yield f"position {position} follows {self.position}: events are missing"
-        if version != self._versions.get(stream, 0) + 1:
-            yield f"position {position}: version {version} of stream {stream} is out of order"
-        if row["hash"] != event_hash(self.hash, row):
-            yield f"position {position}: the event is not the one that was recorded"
-        self.position, self.hash = position, row["hash"]
-        self._versions[stream] = version
+    def follow(self, event: LoggedEvent) -> bool:
+        """Take in the next event; tell whether it is the one that was recorded there."""
+        position, before, previous = event.position, self._position, self._hash
+        self._position, self._hash = position, event.hash
+        if position != before + 1:
+            self._faults.note(f"position {position} follows {before}: events are missing")
+            return False
+        numbers = (position, event.stream, event.version, event.ordinal, event.recorded_at)
+        if event.hash != event_hash(previous, numbers, event.texts):
+            self._faults.note(f"position {position}: the event is not the one that was recorded")
+            return False
+        if position == self._noted.position and event.hash != self._noted.hash:
+            self._faults.note(f"position {position}: the event is not the one of the head noted")
+            return False
+        return True
+
+    def end(self) -> None:
+        """Judge where the log ends."""
+        if self._position < self._noted.position:
+            self._faults.note(
+                f"the log ends at position {self._position} and once reached "
+                f"{self._noted.position}: its newest events are missing"
+            )

@@ -5,7 +5,7 @@ which are minutes. An event once written is never renamed or removed; new fields
 """
 
 from collections.abc import Iterable
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Literal
 
 from msgspec import Struct
@@ -131,43 +131,63 @@ INITIAL = NoTimer()
 
 
 def evolve(state: Timer, event: TimerEvent) -> Timer:
-    """Take in one fact. Events carry their outcome, so this only assigns."""
-    match event, state:
-        case TimerSet(at=at, expires_at=end, warning_minutes=minutes, warn_channel_id=channel), _:
-            since = at if isinstance(state, NoTimer) else state.since
-            return _running(since, at, end, minutes, channel)
-        case ((TimeAdded() | TimeRemoved()), Running()) if event.expires_at is not None:
-            return _ending(state, event.at, event.expires_at, event.warning_minutes)
-        case ((TimeAdded() | TimeRemoved()), OnHold()) if event.remaining_ms is not None:
-            return OnHold(
-                since=state.since,
-                at=event.at,
-                paused_at=state.paused_at,
-                remaining_ms=event.remaining_ms,
-                warn_channel_id=state.warn_channel_id,
-            )
-        case Paused(at=at, remaining_ms=remaining), Running():
-            return OnHold(
-                since=state.since,
-                at=at,
-                paused_at=at,
-                remaining_ms=remaining,
-                warned=state.warned,
-                warn_channel_id=state.warn_channel_id,
-            )
-        case Resumed(at=at, expires_at=end, warning_minutes=minutes), OnHold():
-            return _ending(state, at, end, minutes)
-        case WarningSent(at=at, minutes=minutes), Running():
-            return _warned(state, at, minutes)
-        case ((Cleared() | Expired()), _):
-            return INITIAL
-        case ((TimeAdded() | TimeRemoved() | Paused() | Resumed() | WarningSent()), _):
+    """Take in one fact. Events carry their outcome, so this only assigns.
+
+    A fact that does not fit the state changes nothing.
+    """
+    match event:
+        case TimerSet():
+            since = event.at if isinstance(state, NoTimer) else state.since
+            channel = event.warn_channel_id
+            return _running(since, event.at, event.expires_at, event.warning_minutes, channel)
+        case TimeAdded() | TimeRemoved():
+            return _changed(state, event)
+        case Paused():
+            return _paused(state, event) if isinstance(state, Running) else state
+        case Resumed():
+            if isinstance(state, OnHold):
+                return _ending(state, event.at, event.expires_at, event.warning_minutes)
             return state
+        case WarningSent():
+            return _warned(state, event.at, event.minutes) if isinstance(state, Running) else state
+        case Cleared() | Expired():
+            return INITIAL
+
+
+def _changed(state: Timer, event: TimeAdded | TimeRemoved) -> Timer:
+    if isinstance(state, Running) and event.expires_at is not None:
+        return _ending(state, event.at, event.expires_at, event.warning_minutes)
+    if isinstance(state, OnHold) and event.remaining_ms is not None:
+        return OnHold(
+            since=state.since,
+            at=event.at,
+            paused_at=state.paused_at,
+            remaining_ms=event.remaining_ms,
+            warn_channel_id=state.warn_channel_id,
+        )
+    return state
+
+
+def _paused(state: Running, event: Paused) -> OnHold:
+    return OnHold(
+        since=state.since,
+        at=event.at,
+        paused_at=event.at,
+        remaining_ms=event.remaining_ms,
+        warned=state.warned,
+        warn_channel_id=state.warn_channel_id,
+    )
 
 
 def _running(since: int, at: int, end: int, minutes: Iterable[int], channel: str | None) -> Running:
-    ahead = frozenset(m for m in minutes if end - at > m * MINUTE)
+    ahead = _thresholds(tuple([m for m in minutes if end - at > m * MINUTE]))
     return Running(since=since, at=at, expires_at=end, ahead=ahead, warn_channel_id=channel)
+
+
+@lru_cache(maxsize=1_000)
+def _thresholds(minutes: tuple[int, ...]) -> frozenset[int]:
+    """Return them as one set for all timers, most of which have the same; a replay holds them."""
+    return frozenset(minutes)
 
 
 def _ending(state: Running | OnHold, at: int, end: int, minutes: Iterable[int]) -> Running:

@@ -1,0 +1,2 @@
+-- The newest event.
+SELECT position, hash FROM events ORDER BY position DESC LIMIT 1
