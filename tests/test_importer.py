@@ -1,4 +1,4 @@
-"""Import of the JavaScript bot's data.json."""
+"""The importer: what becomes of timers that were judged, over a real log."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,13 @@ import asyncpg
 import pytest
 
 from boostmon.commands import importer as importing
-from boostmon.commands.data_json import read_file
-from boostmon.commands.decider import LONGEST, SetTime
-from boostmon.commands.importer import Imported, Importer
+from boostmon.commands.data_json import Server, read_file
+from boostmon.commands.decider import LONGEST, Clear, Pause, SetTime
+from boostmon.commands.import_shapes import Judged
+from boostmon.commands.importer import Imported, Importer, Standing
 from boostmon.commands.sweeper import Swept
 from boostmon.database.pool import Database
-from boostmon.errors import ImportRefusedError
+from boostmon.errors import DatabaseUnavailableError, ImportRefusedError
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, OnHold, Running, TimerId
 from boostmon.projections.replay import check
@@ -35,8 +36,16 @@ RUNNING = {
 PAUSED = RUNNING | {"paused": True, "pausedAt": NOW - HOUR, "pausedRemainingMs": 20 * MINUTE}
 
 
-def importer(database: Database, now: int = NOW) -> Importer:
-    return Importer(EventStore(database), now=now, warning_minutes=M)
+def importer(database: Database, now: int = NOW, *, skip_past: bool = False) -> Importer:
+    return Importer(EventStore(database), now=now, warning_minutes=M, skip_past=skip_past)
+
+
+def judged(path: Path, guild_id: str = GUILD) -> Judged:
+    return read_file(path, Server(guild_id))
+
+
+def told(results: list[Imported]) -> list[tuple[str, str]]:
+    return [(result.outcome, result.reason) for result in results]
 
 
 @pytest.fixture
@@ -58,8 +67,9 @@ def entry(fields: dict[str, Any], user: str = USER) -> dict[str, Any]:
 async def test_a_running_timer_stands_as_it_was_left(
     database: Database, owner: asyncpg.Connection, write: Any
 ) -> None:
-    file = read_file(write(entry(RUNNING)), GUILD)
-    assert [Imported(TIMER, "imported")] == await importer(database).run(file)
+    there = Standing(expires_at=NOW + 3 * HOUR)
+    expected_result = Imported(timer=TIMER, outcome="imported", there=there)
+    assert [expected_result] == await importer(database).run(judged(write(entry(RUNNING))))
     row = await owner.fetchrow("SELECT * FROM role_timers")
     expected = (USER, ROLE, GUILD, NOW + 3 * HOUR, CHANNEL, False)
     columns = ("user_id", "role_id", "guild_id", "expires_at", "warn_channel_id", "paused")
@@ -70,7 +80,7 @@ async def test_a_running_timer_stands_as_it_was_left(
 async def test_a_paused_timer_stands_as_it_was_left(
     database: Database, owner: asyncpg.Connection, write: Any
 ) -> None:
-    await importer(database).run(read_file(write(entry(PAUSED)), GUILD))
+    await importer(database).run(judged(write(entry(PAUSED))))
     state = (await EventStore(database).read(TIMER)).state
     assert isinstance(state, OnHold)
     assert (NOW - HOUR, 20 * MINUTE) == (state.paused_at, state.remaining_ms)
@@ -82,7 +92,7 @@ async def test_a_warning_that_was_sent_is_not_sent_again(
     database: Database, owner: asyncpg.Connection, write: Any
 ) -> None:
     fields = RUNNING | {"warningsSent": {"60": True, "10": False}, "expiresAt": NOW + 50 * MINUTE}
-    await importer(database).run(read_file(write(entry(fields)), GUILD))
+    await importer(database).run(judged(write(entry(fields))))
     assert await owner.fetchval("SELECT warnings_sent::text FROM role_timers") == '{"60": true}'
     assert Swept(0, 0) == await sweeper_over(database).sweep(NOW)
     assert Swept(1, 1) == await sweeper_over(database).sweep(NOW + 40 * MINUTE)
@@ -92,21 +102,21 @@ async def test_an_import_owes_discord_nothing(
     database: Database, owner: asyncpg.Connection, write: Any
 ) -> None:
     fields = PAUSED | {"warningsSent": {"60": True}}
-    await importer(database).run(read_file(write(entry(fields)), GUILD))
+    await importer(database).run(judged(write(entry(fields))))
     assert await owner.fetchval("SELECT count(*) FROM effects") == 0
     assert await owner.fetchval("SELECT DISTINCT source FROM events") == "import"
 
 
 async def test_a_timer_already_past_is_ended_by_the_sweeper(database: Database, write: Any) -> None:
     fields = RUNNING | {"expiresAt": NOW - HOUR}
-    await importer(database).run(read_file(write(entry(fields)), GUILD))
+    await importer(database).run(judged(write(entry(fields))))
     assert Swept(1, 1) == await sweeper_over(database).sweep(NOW)
 
 
 async def test_a_second_run_changes_nothing(
     database: Database, owner: asyncpg.Connection, write: Any
 ) -> None:
-    file = read_file(write(entry(RUNNING) | entry(PAUSED, OTHER)), GUILD)
+    file = judged(write(entry(RUNNING) | entry(PAUSED, OTHER)))
     await importer(database).run(file)
     before = await owner.fetchval("SELECT count(*) FROM events")
     again = await importer(database, NOW + HOUR).run(file)
@@ -116,7 +126,7 @@ async def test_a_second_run_changes_nothing(
 
 async def test_a_newer_timer_here_is_kept_and_reported(database: Database, write: Any) -> None:
     await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
-    (result,) = await importer(database).run(read_file(write(entry(RUNNING)), GUILD))
+    (result,) = await importer(database).run(judged(write(entry(RUNNING))))
     assert "kept" == result.outcome
     state = (await EventStore(database).read(TIMER)).state
     assert isinstance(state, Running)
@@ -125,7 +135,7 @@ async def test_a_newer_timer_here_is_kept_and_reported(database: Database, write
 
 async def test_a_role_of_another_server_is_reported(database: Database, write: Any) -> None:
     await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
-    (result,) = await importer(database).run(read_file(write(entry(RUNNING)), "1400000000000000"))
+    (result,) = await importer(database).run(judged(write(entry(RUNNING)), "1400000000000000"))
     assert "failed" == result.outcome
     assert GUILD in result.reason
 
@@ -133,7 +143,7 @@ async def test_a_role_of_another_server_is_reported(database: Database, write: A
 async def test_a_dry_run_says_the_same_and_writes_nothing(
     database: Database, owner: asyncpg.Connection, write: Any
 ) -> None:
-    file = read_file(write(entry(RUNNING) | entry(PAUSED, OTHER)), GUILD)
+    file = judged(write(entry(RUNNING) | entry(PAUSED, OTHER)))
     preview = await importer(database).preview(file)
     assert await owner.fetchval("SELECT count(*) FROM events") == 0
     assert preview == await importer(database).run(file)
@@ -146,53 +156,177 @@ async def test_a_file_of_several_batches_is_imported_whole(
     users = [str(1_200_000_000_000_001_000 + n) for n in range(8)]
     document = {user: {"roles": {ROLE: RUNNING}} for user in users}
     seen: list[tuple[int, int]] = []
-    file = read_file(write(document), GUILD)
+    file = judged(write(document))
     await importer(database).run(file, lambda done, total: seen.append((done, total)))
     assert [(3, 8), (6, 8), (8, 8)] == seen
     assert await owner.fetchval("SELECT count(*) FROM role_timers") == 8
     assert (await check(owner)).clean
 
 
-BAD = [
-    ("", "is not JSON"),
-    ('{"1": ', "is not JSON"),
-    ("[]", "the file is no object"),
-    ({"mona": {"roles": {}}}, '"mona" in the file is no id of Discord'),
-    ({USER: {"expiresAt": 5}}, f'"{USER}" has no "roles"'),
-    ({USER: {"roles": {"VIP": RUNNING}}}, f'"VIP" in "{USER}".roles is no id of Discord'),
-    (entry({}), f'"{USER}".roles."{ROLE}" has no "expiresAt"'),
-    (entry(RUNNING | {"expiresAt": "soon"}), "expiresAt is no time in milliseconds ('soon')"),
-    (entry(RUNNING | {"expiresAt": -1}), "expiresAt is no time"),
-    (entry(RUNNING | {"expiresAt": True}), "expiresAt is no time"),
-    (entry(RUNNING | {"expiresAt": 1 << 60}), "expiresAt is no time"),
-    (entry(RUNNING | {"warnChannelId": "general"}), "warnChannelId is no id"),
-    (entry(RUNNING | {"warningsSent": {"soon": True}}), "warningsSent names no minutes"),
-    (entry(PAUSED | {"pausedRemainingMs": -5}), "pausedRemainingMs is no time"),
-    (entry(PAUSED | {"pausedRemainingMs": LONGEST + 1}), "pausedRemainingMs is more than 5 years"),
-]
-
-
-@pytest.mark.parametrize(("document", "message"), BAD)
-def test_a_bad_file_is_refused_with_the_place_and_the_reason(
-    write: Any, document: Any, message: str
+async def test_a_second_run_with_another_file_keeps_what_the_first_brought(
+    database: Database, write: Any
 ) -> None:
-    with pytest.raises(ImportRefusedError) as refusal:
-        read_file(write(document), GUILD)
-    assert message in str(refusal.value)
-    assert "nothing was written" in str(refusal.value)
+    await importer(database).run(judged(write(entry(RUNNING))))
+    (result,) = await importer(database).run(judged(write(entry(PAUSED))))
+
+    assert ("kept", "it was imported before, and is not the same now") == told([result])[0]
+    assert Standing(remaining_ms=20 * MINUTE) == result.there
+    assert Standing(expires_at=NOW + 3 * HOUR) == result.here
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportRefusedError, match="No such file"):
-        read_file(tmp_path / "none.json", GUILD)
+async def test_a_timer_that_was_paused_since_is_kept_as_it_is(
+    database: Database, write: Any
+) -> None:
+    await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
+    await handler_over(database).handle(TIMER, Pause(NOW + 10 * MINUTE), slash())
+
+    (result,) = await importer(database).run(judged(write(entry(RUNNING))))
+    assert ("kept", "it is newer here") == told([result])[0]
+    assert Standing(remaining_ms=50 * MINUTE) == result.here
 
 
-def test_a_server_that_is_no_id_is_refused(write: Any) -> None:
-    with pytest.raises(ImportRefusedError, match="--guild here"):
-        read_file(write({}), "here")
+async def test_what_ended_here_is_not_brought_back(database: Database, write: Any) -> None:
+    await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
+    await handler_over(database).handle(TIMER, Clear(NOW), slash())
+
+    (result,) = await importer(database).run(judged(write(entry(PAUSED))))
+    assert ("kept", Standing()) == (result.outcome, result.here)
 
 
-async def test_an_end_more_than_five_years_ahead_is_refused(database: Database, write: Any) -> None:
-    file = read_file(write(entry(RUNNING | {"expiresAt": NOW + LONGEST + 1})), GUILD)
-    with pytest.raises(ImportRefusedError, match="more than 5 years ahead"):
+async def test_a_timer_that_was_changed_while_it_was_imported_is_kept(
+    database: Database, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = EventStore.append
+
+    async def late(self: EventStore, *appends: Any) -> Any:
+        monkeypatch.setattr(EventStore, "append", inner)
+        await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
+        return await inner(self, *appends)
+
+    monkeypatch.setattr(EventStore, "append", late)
+    file = judged(write(entry(RUNNING) | entry(PAUSED, OTHER)))
+    assert [("kept", "it is newer here"), ("imported", "")] == told(
         await importer(database).run(file)
+    )
+
+
+async def test_two_imports_of_one_file_at_once_write_it_once(
+    database: Database, owner: asyncpg.Connection, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = EventStore.append
+    file = judged(write(entry(RUNNING)))
+
+    async def late(self: EventStore, *appends: Any) -> Any:
+        monkeypatch.setattr(EventStore, "append", inner)
+        assert [("imported", "")] == told(await importer(database).run(file))
+        return await inner(self, *appends)
+
+    monkeypatch.setattr(EventStore, "append", late)
+    assert [("unchanged", "")] == told(await importer(database).run(file))
+    assert await owner.fetchval("SELECT count(*) FROM events") == 1
+
+
+async def test_a_role_that_came_to_another_server_meanwhile_is_reported(
+    database: Database, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = EventStore.append
+
+    async def late(self: EventStore, *appends: Any) -> Any:
+        monkeypatch.setattr(EventStore, "append", inner)
+        await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
+        return await inner(self, *appends)
+
+    monkeypatch.setattr(EventStore, "append", late)
+    results = await importer(database).run(judged(write(entry(RUNNING)), "77"))
+    assert [("failed", f"the role belongs to server {GUILD}")] == told(results)
+
+
+async def test_what_postgresql_refuses_is_reported_and_harms_no_neighbour(
+    database: Database, owner: asyncpg.Connection, write: Any
+) -> None:
+    await owner.execute(
+        f"ALTER TABLE role_timers ADD CONSTRAINT nobody CHECK (user_id <> '{USER}')"
+    )
+    file = judged(write(entry(RUNNING) | entry(PAUSED, OTHER)))
+    refused, imported = await importer(database).run(file)
+
+    assert ("failed", "imported") == (refused.outcome, imported.outcome)
+    assert "nobody" in refused.reason
+
+
+async def test_a_timer_that_only_a_newer_version_understands_is_reported(
+    database: Database, superuser: asyncpg.Connection, write: Any
+) -> None:
+    await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
+    await superuser.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+    await superuser.execute("""UPDATE events SET data = '{"type": "Doubled", "at": 1}'""")
+
+    (result,) = await importer(database).run(judged(write(entry(RUNNING))))
+    assert "failed" == result.outcome
+    assert "newer version" in result.reason
+
+
+async def test_skipping_the_past_leaves_out_what_has_ended_and_nothing_else(
+    database: Database, owner: asyncpg.Connection, write: Any
+) -> None:
+    over = RUNNING | {"expiresAt": NOW}
+    ids = [str(1_200_000_000_000_000_010 + n) for n in range(4)]
+    never = RUNNING | {"expiresAt": 0}
+    held = PAUSED | {"pausedRemainingMs": 0}
+    document: dict[str, Any] = {}
+    for user, fields in zip(ids, (over, RUNNING, held, never), strict=True):
+        document |= entry(fields, user)
+    file = judged(write(document))
+
+    preview = await importer(database, skip_past=True).preview(file)
+    results = await importer(database, skip_past=True).run(file)
+    assert [("skipped", "it has ended"), ("imported", ""), ("imported", "")] == told(results)[:3]
+    assert ("skipped", "it has ended") == told(results)[3]
+    assert preview == results
+    kept = await owner.fetch("SELECT user_id FROM role_timers ORDER BY user_id")
+    assert ids[1:3] == [row["user_id"] for row in kept]
+
+
+async def test_what_was_skipped_is_imported_by_a_run_that_does_not_skip(
+    database: Database, write: Any
+) -> None:
+    file = judged(write(entry(RUNNING | {"expiresAt": 0})))
+    await importer(database, skip_past=True).run(file)
+
+    results = await importer(database).run(file)
+    assert [("imported", "it has ended, so the next sweep takes the role")] == told(results)
+    assert Swept(1, 1) == await sweeper_over(database).sweep(NOW)
+    again = await importer(database, skip_past=True).run(file)
+    assert [("unchanged", "")] == told(again)
+
+
+async def test_an_outage_says_how_far_it_came_and_how_to_go_on(
+    database: Database, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BATCH", 1)
+    inner, calls = EventStore.append, iter([1])
+
+    async def lost(self: EventStore, *appends: Any) -> Any:
+        if next(calls, None) is None:
+            raise DatabaseUnavailableError("The database does not answer.")
+        return await inner(self, *appends)
+
+    file = judged(write(entry(RUNNING) | entry(PAUSED, OTHER)))
+    with monkeypatch.context() as patched:
+        patched.setattr(EventStore, "append", lost)
+        with pytest.raises(DatabaseUnavailableError, match="1 of 2 timers were done; run the same"):
+            await importer(database).run(file)
+
+    assert [("unchanged", ""), ("imported", "")] == told(await importer(database).run(file))
+
+
+@pytest.mark.parametrize("work", [Importer.run, Importer.preview])
+async def test_an_end_more_than_five_years_ahead_is_refused_before_anything_is_written(
+    work: Any, database: Database, owner: asyncpg.Connection, write: Any
+) -> None:
+    absurd = RUNNING | {"expiresAt": NOW + LONGEST + 1}
+    file = judged(write(entry(RUNNING) | entry(absurd, OTHER)))
+
+    with pytest.raises(ImportRefusedError, match="more than 5 years ahead"):
+        await work(importer(database), file)
+    assert await owner.fetchval("SELECT count(*) FROM events") == 0

@@ -3,79 +3,130 @@
 import asyncio
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
 import click
 import msgspec
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import Progress
 
+from boostmon.cli.ids import Id
+from boostmon.cli.import_report import show
 from boostmon.cli.places import Place, bring_up_to_date, found_database
-from boostmon.commands.data_json import ImportFile, read_file
+from boostmon.cli.restoring import restore_export
+from boostmon.commands.data_json import Server, read_file
+from boostmon.commands.exported import is_export
+from boostmon.commands.import_shapes import Judged, refuse_unknown_roles
 from boostmon.commands.importer import Imported, Importer
-from boostmon.config import SweepConfig, load
-from boostmon.database.clock import DatabaseClock
+from boostmon.commands.js_table import read_table
+from boostmon.config import ClockConfig, DiscordConfig, SweepConfig, load
+from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
+from boostmon.errors import DiscordError
 from boostmon.events.store import EventStore
 
-WORDS = {
-    "imported": "imported",
-    "unchanged": "imported before, unchanged",
-    "kept": "kept as it is here, which is newer",
-    "failed": "refused",
-}
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How the timers are to be taken over."""
+
+    skip_past: bool
+    dry_run: bool
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--guild", required=True, metavar="ID", help="The server that the roles belong to.")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--from-database", "url", metavar="URL", help="Read its role_timers, not a file.")
+@click.option("--guild", type=Id(), metavar="ID", help="The server that the roles belong to.")
+@click.option("--role", type=Id(), metavar="ID", help="The role of a file that names none.")
+@click.option("--skip-past", is_flag=True, help="Leave out what has ended already.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def import_(*, file: Path, guild: str, dry_run: bool, as_json: bool) -> None:
-    """Import data.json of the JavaScript bot as events."""
-    judged = read_file(file, guild)
-    results = asyncio.run(_import(judged, dry_run=dry_run))
+def import_(
+    *,
+    file: Path | None,
+    url: str | None,
+    guild: str | None,
+    role: str | None,
+    skip_past: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import data.json or role_timers of the JavaScript bot, or our own export."""
+    if file is not None and url is None and file.is_file() and is_export(file):
+        others = bool(guild or role or skip_past)
+        restore_export(file, others=others, dry_run=dry_run, as_json=as_json)
+        return
+    options = Options(skip_past=skip_past, dry_run=dry_run)
+    results = asyncio.run(_import(_judged(file, url, guild, role), options))
     if as_json:
         click.echo(msgspec.json.encode(results))
     else:
-        _show(results, dry_run=dry_run)
+        show(results, dry_run=dry_run)
     if any(result.outcome == "failed" for result in results):
         sys.exit(1)
 
 
-async def _import(file: ImportFile, *, dry_run: bool) -> list[Imported]:
+def _judged(file: Path | None, url: str | None, guild: str | None, role: str | None) -> Judged:
+    """Judge what is to be imported, whole, before any database of ours is touched."""
+    if (file is None) == (url is None):
+        raise click.UsageError("Name a FILE, or a database with --from-database.")
+    if url is not None:
+        if role is not None:
+            raise click.UsageError("--role is for a FILE; a table names its roles.")
+        return asyncio.run(read_table(url, guild))
+    assert file is not None  # noqa: S101 - one of the two is there
+    if guild is None:
+        raise click.UsageError("A data.json does not name its server; add --guild ID.")
+    return read_file(file, Server(guild, role))
+
+
+async def _import(judged: Judged, options: Options) -> list[Imported]:
+    await _check_roles(judged)
     async with found_database(os.environ) as place:
         await bring_up_to_date(place)
-        return await _append(place, file, dry_run=dry_run)
+        return await _append(place, judged, options)
 
 
-async def _append(place: Place, file: ImportFile, *, dry_run: bool) -> list[Imported]:
+async def _check_roles(judged: Judged) -> None:
+    """Ask Discord whether the servers have the roles; say so when that cannot be told."""
+    guild_ids = {imported.timer.guild_id for imported in judged.timers}
+    if not os.environ.get("DISCORD_TOKEN", "").strip():
+        _warn("DISCORD_TOKEN is not set, so nobody asked Discord whether it has these roles.")
+        return
+    from boostmon.bot.server_roles import roles_of_servers  # noqa: PLC0415 - disnake takes long to load
+
+    try:
+        known = await roles_of_servers(load(DiscordConfig, os.environ), guild_ids)
+    except DiscordError as error:
+        _warn(f"{error} Nobody could tell whether it has these roles.")
+        return
+    for guild_id in sorted(guild_ids):
+        if guild_id in known:
+            refuse_unknown_roles(judged, guild_id, known[guild_id])
+        else:
+            _warn(f"The bot is not in the server {guild_id}, so its roles were not checked.")
+
+
+def _warn(sentence: str) -> None:
+    click.echo(f"warning: {sentence}", err=True)
+
+
+async def _append(place: Place, judged: Judged, options: Options) -> list[Imported]:
     minutes = load(SweepConfig, os.environ).boostmon_warning_minutes
-    async with await connect(place.url, statement_cache=place.statement_cache) as database:
-        clock = DatabaseClock()
-        await clock.measure(database)
-        importer = Importer(EventStore(database), now=clock.now(), warning_minutes=minutes)
-        if dry_run:
-            return await importer.preview(file)
+    clock_file = load(ClockConfig, os.environ).clock_file
+    async with (
+        await connect(place.url, statement_cache=place.statement_cache) as database,
+        open_clock(database, clock_file) as clock,
+    ):
+        importer = Importer(
+            EventStore(database),
+            now=clock.now(),
+            warning_minutes=minutes,
+            skip_past=options.skip_past,
+        )
+        work = importer.preview if options.dry_run else importer.run
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("importing", total=len(file.timers))
-            return await importer.run(
-                file, lambda done, total: bar.update(task, completed=done, total=total)
-            )
-
-
-def _show(results: list[Imported], *, dry_run: bool) -> None:
-    for result in results:
-        if result.outcome in ("kept", "failed"):
-            timer = result.timer
-            click.echo(
-                f"{WORDS[result.outcome]}: member {timer.user_id}, role {timer.role_id}: "
-                f"{result.reason}"
-            )
-    counts = Counter[str](result.outcome for result in results)
-    for outcome, words in WORDS.items():
-        if counts[outcome] or outcome == "imported":
-            would = "would be " if dry_run and outcome == "imported" else ""
-            click.echo(f"{counts[outcome]} {would}{words}")
+            task = bar.add_task("importing", total=len(judged.timers))
+            return await work(judged, lambda done, _: bar.update(task, completed=done))

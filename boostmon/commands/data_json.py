@@ -1,140 +1,116 @@
-"""The JavaScript bot's `data.json`: judged whole, and what it says as events."""
+"""The JavaScript bot's `data.json`, in every shape that it ever wrote: judged whole."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import sha256
+from json import JSONDecodeError
 from pathlib import Path
 
 from msgspec import Struct
 
-from boostmon.commands.decider import LONGEST
+from boostmon.commands.import_shapes import ImportedTimer, Judge, Judged, path_of
+from boostmon.commands.strict_json import decode, members, shown
 from boostmon.errors import ImportRefusedError
-from boostmon.events.timer import (
-    Paused,
-    TimerEvent,
-    TimerId,
-    TimerSet,
-    WarningSent,
-    is_snowflake,
-)
+from boostmon.events.timer import TimerId
+
+LARGEST = 64 << 20  # bytes; about 250,000 timers
 
 
-class ImportedTimer(Struct, frozen=True, kw_only=True):
-    """A timer as the JavaScript bot kept it; times in epoch milliseconds."""
+class Server(Struct, frozen=True):
+    """What the file does not say: the server, and the role of its oldest shape."""
 
-    timer: TimerId
-    expires_at: int
-    warn_channel_id: str | None = None
-    warned: tuple[int, ...] = ()
-    paused_at: int | None = None
-    remaining_ms: int = 0
+    guild_id: str
+    role_id: str | None = None
 
 
-class ImportFile(Struct, frozen=True):
-    """A file that was judged whole; *digest* makes its command ids."""
-
-    digest: str
-    timers: tuple[ImportedTimer, ...]
-
-
-def read_file(path: Path, guild_id: str) -> ImportFile:
+def read_file(path: Path, server: Server) -> Judged:
     """Judge the file at *path* whole and return its timers, or raise `ImportRefusedError`.
 
-    The shape is `{user: {"roles": {role: {"expiresAt", "warnChannelId", "warningsSent", "paused",
-    "pausedAt", "pausedRemainingMs"}}}}`, the last that the JavaScript bot wrote.
+    The shapes, told apart for each member: `{user: {"expiresAt", …}}`, and
+    `{user: {"roles": {role: {"expiresAt", …}}}}`, where an `expiresAt` beside `roles` is ignored.
     """
-    if not is_snowflake(guild_id):
-        raise ImportRefusedError(f"--guild {guild_id}: that is no id of a Discord server.")
+    content = _content(path)
+    digest = sha256(content).hexdigest()
     try:
-        content = path.read_bytes()
-        document = json.loads(content)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refusal(path, f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    del content
+    if not text.strip():
+        raise _refusal(path, "is not JSON, it is empty")
+    file = _File(Judge(str(path)), server, digest)
+    try:
+        return Judged(str(path), tuple(file.timers(text)))
+    except JSONDecodeError as error:
+        raise _refusal(path, f"is not JSON: {_complaint(error)}") from error
+    except RecursionError as error:
+        raise _refusal(path, "is nested too deeply for a data.json") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise ImportRefusedError(f"{path}: {error.strerror}; nothing was written.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ImportRefusedError(f"{path} is not JSON ({error}); nothing was written.") from error
-    judge = _Judge(path, guild_id)
-    return ImportFile(sha256(content).hexdigest(), tuple(judge.timers(document)))
+    except ValueError as error:  # a NUL in the name
+        raise ImportRefusedError(f"{str(path)!r} is no file; nothing was written.") from error
+    if len(content) > LARGEST:
+        raise _refusal(path, f"is larger than {LARGEST >> 20} MiB; divide it by members")
+    return content
 
 
-class _Judge:
-    """Turns the document into timers, or names the place in the file where it cannot."""
-
-    def __init__(self, path: Path, guild_id: str) -> None:
-        self._path = path
-        self._guild_id = guild_id
-
-    def timers(self, document: object) -> Iterator[ImportedTimer]:
-        for user, entry in self._members(document, "the file"):
-            roles = self._field(entry, "roles", f'"{user}"')
-            for role, fields in self._members(roles, f'"{user}".roles'):
-                timer = TimerId(self._guild_id, user, role)
-                yield self._timer(timer, fields, f'"{user}".roles."{role}"')
-
-    def _refusal(self, where: str, why: str) -> ImportRefusedError:
-        return ImportRefusedError(f"{self._path}: {where} {why}; nothing was written.")
-
-    def _members(self, value: object, where: str) -> Iterator[tuple[str, object]]:
-        if not isinstance(value, dict):
-            raise self._refusal(where, "is no object")
-        for key, member in value.items():
-            if not is_snowflake(key):
-                raise self._refusal(f'"{key}" in {where}', "is no id of Discord")
-            yield key, member
-
-    def _field(self, entry: object, name: str, where: str) -> object:
-        if not isinstance(entry, dict) or name not in entry:
-            raise self._refusal(where, f'has no "{name}"')
-        return entry[name]
-
-    def _timer(self, timer: TimerId, fields: object, where: str) -> ImportedTimer:
-        expires_at = self._time(self._field(fields, "expiresAt", where), f"{where}.expiresAt")
-        assert isinstance(fields, dict)  # noqa: S101 - _field has seen to it
-        channel = fields.get("warnChannelId")
-        if channel is not None and not (isinstance(channel, str) and is_snowflake(channel)):
-            raise self._refusal(f"{where}.warnChannelId", "is no id of Discord")
-        paused_at, remaining = None, 0
-        if fields.get("paused"):
-            paused_at = self._time(fields.get("pausedAt"), f"{where}.pausedAt")
-            remaining = self._time(fields.get("pausedRemainingMs"), f"{where}.pausedRemainingMs")
-            if remaining > LONGEST:
-                raise self._refusal(f"{where}.pausedRemainingMs", "is more than 5 years")
-        return ImportedTimer(
-            timer=timer,
-            expires_at=expires_at,
-            warn_channel_id=channel,
-            warned=tuple(self._warned(fields.get("warningsSent") or {}, f"{where}.warningsSent")),
-            paused_at=paused_at,
-            remaining_ms=remaining,
-        )
-
-    def _time(self, value: object, where: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
-            raise self._refusal(where, f"is no time in milliseconds ({value!r})")
-        return value
-
-    def _warned(self, sent: object, where: str) -> Iterator[int]:
-        if not isinstance(sent, dict):
-            raise self._refusal(where, "is no object")
-        for minutes, flag in sent.items():
-            if not (isinstance(minutes, str) and minutes.isascii() and minutes.isdigit()):
-                raise self._refusal(where, f"names no minutes ({minutes!r})")
-            if flag:
-                yield int(minutes)
+def _refusal(path: Path, why: str) -> ImportRefusedError:
+    return ImportRefusedError(f"{path} {why}; nothing was written.")
 
 
-def events_of(
-    imported: ImportedTimer, *, now: int, warning_minutes: Sequence[int]
-) -> list[TimerEvent]:
-    """Return the synthetic events after which the timer stands as the JavaScript bot left it."""
-    at = now if imported.paused_at is None else imported.paused_at
-    end = imported.expires_at
-    if imported.paused_at is not None:
-        end = imported.paused_at + imported.remaining_ms
-    duration = max(0, end - at)
-    events: list[TimerEvent] = [
-        TimerSet(at, duration, end, tuple(warning_minutes), imported.warn_channel_id)
-    ]
-    events += [WarningSent(at, minutes, end) for minutes in sorted(imported.warned, reverse=True)]
-    if imported.paused_at is not None:
-        events.append(Paused(at, imported.remaining_ms))
-    return events
+def _complaint(error: JSONDecodeError) -> str:
+    place = f"(line {error.lineno}, column {error.colno})"
+    if error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip()):
+        return f"it ends in the middle {place}, copy it again"
+    return f"{error.msg} {place}"
+
+
+class _File:
+    """Reads one file member by member, so that its document never stands in memory whole."""
+
+    def __init__(self, judge: Judge, server: Server, digest: str) -> None:
+        self._judge = judge
+        self._server = server
+        self._digest = digest
+        self._roles: dict[str, str] = {}  # one string for the many members who have a role
+
+    def timers(self, text: str) -> Iterator[ImportedTimer]:
+        if not text.lstrip().startswith("{"):
+            raise self._judge.refusal("the file", f"is no object ({shown(decode(text))})")
+        seen = set[str]()
+        for key, entry in members(text):
+            user = self._judge.key(key, "the file")
+            if user in seen:
+                raise self._judge.refusal("the file", f'has "{user}" twice')
+            seen.add(user)
+            yield from self._timers_of(user, entry)
+
+    def _timers_of(self, user: str, entry: object) -> Iterator[ImportedTimer]:
+        fields = self._judge.fields(entry, path_of(user))
+        if fields.get("roles") is not None:
+            yield from self._of_roles(user, fields["roles"])
+        elif fields.get("expiresAt") is not None or fields.get("expires_at") is not None:
+            yield self._oldest(user, entry)
+        elif set(fields) - {"roles"}:
+            raise self._judge.refusal(path_of(user), 'has neither "roles" nor "expiresAt"')
+
+    def _of_roles(self, user: str, roles: object) -> Iterator[ImportedTimer]:
+        place = f"{path_of(user)}.roles"
+        for key, entry in self._judge.fields(roles, place).items():
+            role = self._roles.setdefault(key, self._judge.key(key, place))
+            timer = TimerId(self._server.guild_id, user, role)
+            where = path_of(user, role)
+            yield self._judge.timer(timer, entry, where, shape="role", digest=self._digest)
+
+    def _oldest(self, user: str, entry: object) -> ImportedTimer:
+        if self._server.role_id is None:
+            raise self._judge.refusal(
+                path_of(user), "is of the oldest shape, which names no role; name it with --role ID"
+            )
+        timer = TimerId(self._server.guild_id, user, self._server.role_id)
+        return self._judge.timer(timer, entry, path_of(user), shape="member", digest=self._digest)

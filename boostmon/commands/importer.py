@@ -1,116 +1,205 @@
 """Import of timers that another bot kept, as synthetic events."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from typing import Literal
 
 from msgspec import Struct
 
-from boostmon.commands.data_json import ImportedTimer, ImportFile, events_of
-from boostmon.commands.decider import LONGEST
 from boostmon.commands.handler import Origin, piece
-from boostmon.errors import ImportRefusedError, UnknownEventError
-from boostmon.events.store import Append, Appended, EventStore, Failed, History, Repeated
-from boostmon.events.timer import TimerId
+from boostmon.commands.import_shapes import ImportedTimer, Judged, events_of, refuse_absurd
+from boostmon.errors import DatabaseUnavailableError, UnknownEventError
+from boostmon.events.store import (
+    Append,
+    Appended,
+    Elsewhere,
+    EventStore,
+    Failed,
+    History,
+    Outcome,
+    Repeated,
+)
+from boostmon.events.timer import OnHold, Running, Timer, TimerId
 
-BATCH = 1_000
+BATCH = 1_000  # timers in one append call; the bot's own appends wait for one at most
+PREFIX = "import:"
+NEWER = "it is newer here"
+OTHERWISE = "it was imported before, and is not the same now"
+PAST = "it has ended, so the next sweep takes the role"
 
 Progress = Callable[[int, int], None]
+Word = Literal["imported", "unchanged", "kept", "skipped", "failed"]
 
 
-class Imported(Struct, frozen=True):
-    """What became of one timer of the file."""
+class Standing(Struct, frozen=True, kw_only=True, gc=False):
+    """How a timer stands: when it ends, or if it is paused what is left; in milliseconds."""
+
+    expires_at: int | None = None
+    remaining_ms: int | None = None
+
+
+class Imported(Struct, frozen=True, kw_only=True, gc=False):
+    """What became of one timer: how it stands *there*, and if it is kept *here*."""
 
     timer: TimerId
-    outcome: Literal["imported", "unchanged", "kept", "failed"]
+    outcome: Word
     reason: str = ""
+    there: Standing
+    here: Standing | None = None
+
+
+_Prepared = tuple[ImportedTimer, Append | Imported]
+_Finish = Callable[[Sequence[_Prepared]], Awaitable[list[Imported]]]
 
 
 class Importer:
-    """Appends the timers of a file that was judged; a second run changes nothing."""
+    """Appends timers that were judged; a second run changes nothing."""
 
-    def __init__(self, store: EventStore, *, now: int, warning_minutes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        now: int,
+        warning_minutes: Sequence[int],
+        skip_past: bool = False,
+    ) -> None:
+        """Take *now* and the thresholds in force; with *skip_past* ended timers are left out."""
         self._store = store
         self._now = now
-        self._warning_minutes = warning_minutes
+        self._warning_minutes = tuple(warning_minutes)
+        self._skip_past = skip_past
 
-    def refuse_absurd(self, file: ImportFile) -> None:
-        """Raise `ImportRefusedError` for an end more than 5 years ahead."""
-        for imported in file.timers:
-            if imported.paused_at is None and imported.expires_at - self._now > LONGEST:
-                where = f'"{imported.timer.user_id}".roles."{imported.timer.role_id}".expiresAt'
-                raise ImportRefusedError(
-                    f"{where} is more than 5 years ahead; nothing was written."
-                )
+    async def run(self, judged: Judged, progress: Progress | None = None) -> list[Imported]:
+        """Append *judged* in calls of 1,000 and return what became of each timer.
 
-    async def run(self, file: ImportFile, progress: Progress | None = None) -> list[Imported]:
-        """Append *file* in calls of 1,000 and return what became of each timer.
-
-        A timer that has a history here is newer than the file and is kept.
+        A timer that has a history here is newer and is kept. Raise `ImportRefusedError` for an
+        absurd time, before anything is written.
         """
-        self.refuse_absurd(file)
-        results: list[Imported] = []
-        for start in range(0, len(file.timers), BATCH):
-            results += await self._batch(file.digest, file.timers[start : start + BATCH])
-            if progress:
-                progress(len(results), len(file.timers))
-        return results
+        return await self._go_through(judged, self._append, progress)
 
-    async def preview(self, file: ImportFile) -> list[Imported]:
+    async def preview(self, judged: Judged, progress: Progress | None = None) -> list[Imported]:
         """Return what `run` would do, and write nothing."""
-        self.refuse_absurd(file)
+        return await self._go_through(judged, self._foretell, progress)
+
+    async def _go_through(
+        self, judged: Judged, finish: _Finish, progress: Progress | None
+    ) -> list[Imported]:
+        refuse_absurd(judged, now=self._now)
         results: list[Imported] = []
-        for start in range(0, len(file.timers), BATCH):
-            batch = file.timers[start : start + BATCH]
-            histories = await self._store.read_many([imported.timer for imported in batch])
-            for imported, history in zip(batch, histories, strict=True):
-                settled = _settled(
-                    imported.timer, history, _command_id(file.digest, imported.timer)
+        timers = judged.timers
+        try:
+            prepared = await self._prepare(timers[:BATCH])
+            while len(results) < len(timers):
+                following = len(results) + BATCH
+                done, prepared = await asyncio.gather(  # one is prepared while one is written
+                    finish(prepared), self._prepare(timers[following : following + BATCH])
                 )
-                results.append(settled or Imported(imported.timer, "imported"))
+                results += done
+                if progress:
+                    progress(len(results), len(timers))
+        except DatabaseUnavailableError as error:
+            raise DatabaseUnavailableError(
+                f"{error} {len(results)} of {len(timers)} timers were done; "
+                "run the same import again, and it does the rest."
+            ) from error
         return results
 
-    async def _batch(self, digest: str, batch: Sequence[ImportedTimer]) -> list[Imported]:
+    async def _prepare(self, batch: Sequence[ImportedTimer]) -> list[_Prepared]:
+        if not batch:
+            return []
         histories = await self._store.read_many([imported.timer for imported in batch])
-        results: dict[TimerId, Imported] = {}
-        appends: list[Append] = []
-        for imported, history in zip(batch, histories, strict=True):
-            command_id = _command_id(digest, imported.timer)
-            if settled := _settled(imported.timer, history, command_id):
-                results[imported.timer] = settled
-            elif isinstance(history, History):
-                events = events_of(imported, now=self._now, warning_minutes=self._warning_minutes)
-                origin = Origin(command_id=command_id, source="import")
-                appends.append(piece(history, events, origin))
-        outcomes = await self._store.append(*appends) if appends else []
-        for append, outcome in zip(appends, outcomes, strict=True):
-            match outcome:
-                case Appended():
-                    results[append.timer] = Imported(append.timer, "imported")
-                case Repeated():
-                    results[append.timer] = Imported(append.timer, "unchanged")
-                case Failed(error=error):
-                    results[append.timer] = Imported(append.timer, "failed", str(error))
-                case _:
-                    results[append.timer] = Imported(append.timer, "kept", "it is newer here")
-        return [results[imported.timer] for imported in batch]
+        return [
+            (imported, self._judge(imported, history))
+            for imported, history in zip(batch, histories, strict=True)
+        ]
+
+    async def _foretell(self, prepared: Sequence[_Prepared]) -> list[Imported]:
+        return [
+            self._result(imported, "imported") if isinstance(work, Append) else work
+            for imported, work in prepared
+        ]
+
+    async def _append(self, prepared: Sequence[_Prepared]) -> list[Imported]:
+        appends = [work for _, work in prepared if isinstance(work, Append)]
+        outcomes = iter(await self._store.append(*appends) if appends else [])
+        return [
+            self._outcome(imported, next(outcomes)) if isinstance(work, Append) else work
+            for imported, work in prepared
+        ]
+
+    def _piece(self, imported: ImportedTimer, history: History) -> Append:
+        events = events_of(imported, now=self._now, warning_minutes=self._warning_minutes)
+        origin = Origin(command_id=command_id_of(imported), source="import")
+        return piece(history, events, origin)
+
+    def _judge(
+        self, imported: ImportedTimer, history: History | UnknownEventError
+    ) -> Append | Imported:
+        """Return what is to be appended, or what is known without that."""
+        match history:
+            case UnknownEventError() as error:
+                return self._result(imported, "failed", str(error))
+            case History(guild_id=guild) if guild not in (None, imported.timer.guild_id):
+                return self._result(imported, "failed", f"the role belongs to server {guild}")
+            case History() if history.of_command(command_id_of(imported)):
+                return self._result(imported, "unchanged")
+            case History() if history.version > 0:
+                reason = OTHERWISE if _is_imported(history) else NEWER
+                return self._result(imported, "kept", reason, standing(history.state))
+            case _ if self._skip_past and self._is_past(imported):
+                return self._result(imported, "skipped", "it has ended")
+            case _:
+                return self._piece(imported, history)
+
+    def _outcome(self, imported: ImportedTimer, outcome: Outcome) -> Imported:
+        match outcome:
+            case Appended():
+                return self._result(imported, "imported")
+            case Repeated():
+                return self._result(imported, "unchanged")
+            case Failed(error=error):
+                return self._result(imported, "failed", str(error))
+            case Elsewhere(guild_id=guild):
+                return self._result(imported, "failed", f"the role belongs to server {guild}")
+            case _:  # somebody else was first, just now
+                return self._result(imported, "kept", NEWER)
+
+    def _result(
+        self,
+        imported: ImportedTimer,
+        outcome: Word,
+        reason: str = "",
+        here: Standing | None = None,
+    ) -> Imported:
+        if outcome == "imported" and self._is_past(imported):
+            reason = PAST
+        there = Standing(expires_at=imported.expires_at, remaining_ms=imported.remaining_ms)
+        return Imported(
+            timer=imported.timer, outcome=outcome, reason=reason, there=there, here=here
+        )
+
+    def _is_past(self, imported: ImportedTimer) -> bool:
+        return imported.expires_at is not None and imported.expires_at <= self._now
 
 
-def _command_id(digest: str, timer: TimerId) -> str:
-    parts = (digest, timer.guild_id, timer.user_id, timer.role_id)
-    return "import:" + sha256(":".join(parts).encode()).hexdigest()
+def command_id_of(imported: ImportedTimer) -> str:
+    """Return the id that makes the import of *imported* count once."""
+    timer = imported.timer
+    parts = (imported.digest, timer.guild_id, timer.user_id, timer.role_id)
+    return PREFIX + sha256(":".join(parts).encode()).hexdigest()
 
 
-def _settled(
-    timer: TimerId, history: History | UnknownEventError, command_id: str
-) -> Imported | None:
-    match history:
-        case UnknownEventError() as error:
-            return Imported(timer, "failed", str(error))
-        case History(guild_id=guild) if guild not in (None, timer.guild_id):
-            return Imported(timer, "failed", f"the role belongs to server {guild}")
-        case History() if history.of_command(command_id):
-            return Imported(timer, "unchanged")
-        case History(version=version) if version > 0:
-            return Imported(timer, "kept", "it is newer here")
-    return None
+def standing(timer: Timer) -> Standing:
+    """Return how *timer* stands; neither field is there when it has ended."""
+    match timer:
+        case Running(expires_at=end):
+            return Standing(expires_at=end)
+        case OnHold(remaining_ms=left):
+            return Standing(remaining_ms=left)
+        case _:
+            return Standing()
+
+
+def _is_imported(history: History) -> bool:
+    return all(entry.command_id.startswith(PREFIX) for entry in history.recorded)

@@ -1,0 +1,47 @@
+"""Which roles a server has, asked of Discord without connecting to it."""
+
+import asyncio
+
+import aiohttp
+import disnake
+from disnake.http import HTTPClient, Route
+
+from boostmon.bot.client import REFUSAL
+from boostmon.config import DiscordConfig
+from boostmon.errors import ConfigurationError, DiscordError
+
+PATIENCE = 15.0  # seconds for all servers; disnake asks again when Discord stumbles
+
+
+async def roles_of_servers(discord: DiscordConfig, guild_ids: set[str]) -> dict[str, set[str]]:
+    """Return the ids of the roles of each of *guild_ids*; a server without the bot is left out.
+
+    Raise `ConfigurationError` when Discord refuses the token and `DiscordError` when it does not
+    answer as it should.
+    """
+    Route.BASE = discord.boostmon_discord_api
+    http = HTTPClient(loop=asyncio.get_running_loop())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await http.static_login(discord.discord_token)
+            return {
+                guild_id: roles
+                for guild_id in sorted(guild_ids)
+                if (roles := await _roles_of(http, guild_id)) is not None
+            }
+    except disnake.LoginFailure as error:
+        raise ConfigurationError(REFUSAL) from error
+    except (aiohttp.ClientError, OSError, TimeoutError, disnake.HTTPException) as error:
+        raise DiscordError(
+            f"Discord at {discord.boostmon_discord_api} does not answer as it should "
+            f"({error or 'no reply in time'})."
+        ) from error
+    finally:
+        await http.close()
+
+
+async def _roles_of(http: HTTPClient, guild_id: str) -> set[str] | None:
+    try:
+        return {str(role["id"]) for role in await http.get_roles(int(guild_id))}
+    except (disnake.Forbidden, disnake.NotFound):
+        return None
