@@ -37,6 +37,18 @@ class ImportRefusedError(BoostmonError):
     """The file cannot be imported; nothing was written."""
 
 
+class ExportRefusedError(BoostmonError):
+    """The log cannot be exported as asked."""
+
+
+class UnknownPersonError(BoostmonError):
+    """The log knows no such person; give the id of a user, or the pseudonym of an erased one."""
+
+
+class EraseRefusedError(BoostmonError):
+    """The person cannot be erased yet; nothing was replaced."""
+
+
 class RejectedError(BoostmonError):
     """That is not possible right now."""
 

@@ -179,9 +179,6 @@ class Relay:
     async def _follow(self) -> None:
         self._head, owed = await self._owed.since(self._head)
         await self._put(owed)
-        put_off = {o.position for o in owed if o.urgent and self._is_put_off(o)}
-        if put_off:
-            await self._owed.tell_put_off(sorted(put_off))
 
     def _is_put_off(self, owed: Owed) -> bool:
         return owed.kind != NOTICE and self.delay(owed.guild_id) > PATIENCE
@@ -195,6 +192,9 @@ class Relay:
         for effect in moot:
             self._backlog.settle(effect, now)
         self._backlog.replace((o for o in owed if key_of(o) not in settled), now)
+        put_off = {o.position for o in owed if o.urgent and self._is_put_off(o)}
+        if put_off:
+            await self._owed.tell_put_off(sorted(put_off))
 
     async def _carry_out(self, owed: Owed) -> None:
         try:

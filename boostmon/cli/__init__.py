@@ -18,6 +18,9 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "migrate": "migrating:migrate",
     "replay": "replaying:replay",
     "import": "importing:import_",
+    "export": "exporting:export",
+    "history": "history:history",
+    "erase": "erasing:erase",
 }
 
 

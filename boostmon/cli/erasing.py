@@ -1,0 +1,75 @@
+"""`boostmon erase`."""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+
+from boostmon.bot.durations import counted
+from boostmon.cli.ids import Id
+from boostmon.cli.places import Place, found_database, refuse_outdated
+from boostmon.commands.erase import end_timers, is_known, replace, settled
+from boostmon.commands.handler import CommandHandler
+from boostmon.config import ClockConfig, PoolConfig, load
+from boostmon.database.clock import open_clock
+from boostmon.database.pool import connect
+from boostmon.events.store import EventStore
+
+QUESTION = (
+    "The timers of {user} end, their roles are taken, and a pseudonym takes the place of the id. "
+    "This cannot be undone. Go on?"
+)
+ONE = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=2)
+
+
+@click.command()
+@click.argument("user", type=Id())
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 86_400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until Discord is owed nothing for them.",
+)
+def erase(*, user: str, yes: bool, wait: float) -> None:
+    """End a person's timers and replace their id by a pseudonym, for good."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Nobody is here to be asked; add --yes.")
+        click.confirm(QUESTION.format(user=user), abort=True, err=True)
+    asyncio.run(_erase(user, wait))
+
+
+async def _erase(user: str, wait: float) -> None:
+    async with found_database(os.environ) as place:
+        await refuse_outdated(place)
+        async with place.owner() as owner:
+            if not await is_known(owner, user):
+                click.echo(f"BoostMon knows no person {user}; nothing is to be erased")
+                return
+            ended = await _end(place, owner, user)
+            console = Console(stderr=True)
+            with console.status("waiting for Discord") as status:
+                await settled(
+                    owner,
+                    user,
+                    seconds=wait,
+                    progress=lambda owed: status.update(
+                        f"waiting for Discord, {counted(owed, 'change')} owed"
+                    ),
+                )
+            pseudonym = await replace(owner, user)
+    click.echo(f"erased, {counted(ended, 'timer')} ended; the person is now {pseudonym}")
+
+
+async def _end(place: Place, owner: Any, user: str) -> int:
+    async with (
+        await connect(place.url, pool=ONE, statement_cache=place.statement_cache) as database,
+        open_clock(database, load(ClockConfig, os.environ).clock_file) as clock,
+    ):
+        return await end_timers(owner, CommandHandler(EventStore(database)), user, clock.now())

@@ -1,0 +1,51 @@
+"""`boostmon import` of our own export, into an empty log."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from boostmon.cli.exporting import counter
+from boostmon.cli.places import bring_up_to_date, found_database
+from boostmon.commands.exported import ExportFile, judge_export, restore
+
+
+class Restored(Struct, frozen=True):
+    """What was written, or would be: *timers* have not ended; *head* is `position:hash`."""
+
+    events: int
+    timers: int
+    head: str
+
+
+def restore_export(file: Path, *, others: bool, dry_run: bool, as_json: bool) -> None:
+    """Judge our own export *file* and write it; *others*: options of other files were given."""
+    if others:
+        raise click.UsageError(
+            "An export names its servers and roles, and is taken whole; leave --guild, --role and "
+            "--skip-past out."
+        )
+    with counter() as progress:
+        task = progress.add_task("judging lines", total=None)
+        judged = judge_export(file, lambda done: progress.update(task, completed=done))
+    if not dry_run:
+        asyncio.run(_restore(judged))
+    result = Restored(judged.events, judged.timers, judged.head)
+    if as_json:
+        click.echo(msgspec.json.encode(result))
+        return
+    would = "would be " if dry_run else ""
+    click.echo(f"{result.events} events {would}imported, {result.timers} timers have not ended")
+    click.echo(f"head {result.head}")
+
+
+async def _restore(judged: ExportFile) -> None:
+    async with found_database(os.environ) as place:
+        await bring_up_to_date(place)
+        async with place.owner() as owner:
+            with counter() as progress:
+                task = progress.add_task("writing events", total=judged.events)
+                await restore(owner, judged, lambda done: progress.update(task, completed=done))
