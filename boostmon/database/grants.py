@@ -1,4 +1,4 @@
-"""What the bot's role may do: read all, settle effects and the lease, call `append`."""
+"""What the bot's role may do: read all, settle effects and the lease, call what appends."""
 
 import asyncpg
 from asyncpg import Connection
@@ -7,6 +7,8 @@ from boostmon.errors import DatabaseError
 
 SETTLED = ["effects", "lease", "direct_channels"]  # the tables that the bot may UPDATE
 NOTED = ["direct_channels"]  # and those it may INSERT into
+
+CALLED = ["append%", "read%"]  # and the functions that it may call
 
 # One statement a row, and only about what belongs to the owner of our own tables: a schema may be
 # shared with strangers.
@@ -43,7 +45,7 @@ WITH place AS (
     WHERE relkind <> 'S' AND relname = ANY ($3::text[])
     UNION ALL
     SELECT 2, format('GRANT EXECUTE ON ROUTINE %s TO %I', name, $1::text) FROM functions
-    WHERE proname LIKE 'append%'
+    WHERE proname LIKE ANY ($4::text[])
 )
 SELECT text FROM statements ORDER BY step
 """
@@ -62,7 +64,7 @@ async def grant(connection: Connection, role: str) -> None:
         return
     try:
         async with connection.transaction():
-            rows = await connection.fetch(STATEMENTS, role, SETTLED, NOTED)
+            rows = await connection.fetch(STATEMENTS, role, SETTLED, NOTED, CALLED)
             await connection.execute(";\n".join(row["text"] for row in rows))
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(
