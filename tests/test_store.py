@@ -246,6 +246,26 @@ async def test_the_log_cannot_be_changed_even_by_a_superuser(
         await superuser.execute(change)
 
 
+REMOVALS = [
+    "DELETE FROM people",
+    "TRUNCATE people CASCADE",
+    "DELETE FROM streams",
+    "TRUNCATE streams",
+    "UPDATE streams SET guild_id = '1'",
+]
+
+
+@pytest.mark.parametrize("removal", REMOVALS)
+@pytest.mark.parametrize("replication", ["origin", "replica"])
+async def test_what_events_point_to_is_there_for_good(
+    database: Database, superuser: asyncpg.Connection, removal: str, replication: str
+) -> None:
+    await EventStore(database).append(first(fresh_timer()))
+    await superuser.execute(f"SET session_replication_role = '{replication}'")
+    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="the log needs every row"):
+        await superuser.execute(removal)
+
+
 FORBIDDEN = [
     "INSERT INTO events SELECT * FROM events",
     "UPDATE events SET source = 'cli'",

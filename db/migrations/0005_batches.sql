@@ -258,3 +258,21 @@ ALTER FUNCTION read_streams SET plan_cache_mode = force_generic_plan;
 ALTER FUNCTION read_streams SET enable_seqscan = off;
 ALTER FUNCTION read_streams SET enable_hashjoin = off;
 ALTER FUNCTION read_streams SET enable_mergejoin = off;
+
+-- An event points to its stream and its actor, whose rows are never removed: so nothing has to be looked up
+-- for each event that is appended. `append` and `append_events` take the numbers from these tables.
+CREATE FUNCTION refuse_removal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the log needs every row of %: % refused', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              HINT = 'A person is erased with `boostmon erase`.';
+END
+$$;
+
+CREATE TRIGGER people_are_kept BEFORE DELETE OR TRUNCATE ON people
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
+CREATE TRIGGER streams_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON streams
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
+ALTER TABLE people ENABLE ALWAYS TRIGGER people_are_kept;
+ALTER TABLE streams ENABLE ALWAYS TRIGGER streams_are_kept;
+ALTER TABLE events DROP CONSTRAINT events_stream_id_fkey, DROP CONSTRAINT events_actor_fkey;
