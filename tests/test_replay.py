@@ -173,12 +173,34 @@ async def test_the_newest_event_is_missed_by_whoever_noted_the_head(
 ) -> None:
     noted = parse_head((await check(owner)).head)
     await tamper(owner, "DELETE FROM events WHERE position = 5")
+    await owner.execute("DELETE FROM effects WHERE position = 5")
     await owner.execute("UPDATE role_timers SET version = 1 WHERE id = 3")
 
     assert [] == (await check(owner)).broken
     assert ["the log ends at position 4 and once reached 5: its newest events are missing"] == (
         await check(owner, noted=noted)
     ).broken
+
+
+@pytest.mark.usefixtures("timers")
+@pytest.mark.parametrize(
+    ("first_gone", "trace"),
+    [
+        (5, "the log ends at position 4, and there are effects of position 5"),
+        (3, "streams without events: 1;"),
+        (1, "streams without events: 3;"),
+    ],
+)
+async def test_events_that_left_a_trace_are_missed_and_nothing_is_mended(
+    owner: asyncpg.Connection, first_gone: int, trace: str
+) -> None:
+    await tamper(owner, f"DELETE FROM events WHERE position >= {first_gone}")  # noqa: S608 - of this file
+    rows = await owner.fetch("SELECT * FROM role_timers ORDER BY id")
+
+    report = await replay(owner)
+
+    assert any(fault.startswith(trace) for fault in report.broken)
+    assert rows == await owner.fetch("SELECT * FROM role_timers ORDER BY id")
 
 
 @pytest.mark.usefixtures("timers")

@@ -33,10 +33,6 @@ PACE = timedelta(milliseconds=10)
 M = (60, 10, 1)
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - role_timers holds UTC without saying so
-FOREIGN_KEYS = {  # checked all at once, at the end
-    "events_stream_id_fkey": "FOREIGN KEY (stream_id) REFERENCES streams",
-    "events_actor_fkey": "FOREIGN KEY (actor) REFERENCES people",
-}
 TABLES = {
     "people": ("user_id",),
     "streams": ("stream_id", "guild_id", "person_id", "role_id"),
@@ -79,11 +75,7 @@ async def fill(connection: Connection, *, events: int, timers: int, seed: int = 
         await _copy(connection, "people", ((_user(n),) for n in range(1, timers + 1)))
         await _copy(connection, "streams", (_stream(n) for n in range(1, timers + 1)))
         await connection.execute("SELECT setval('role_timers_id_seq', $1)", timers)
-        for name in FOREIGN_KEYS:
-            await connection.execute(f"ALTER TABLE events DROP CONSTRAINT {name}")
         await _copy(connection, "events", _events(choose, chosen))
-        for name, key in FOREIGN_KEYS.items():
-            await connection.execute(f"ALTER TABLE events ADD CONSTRAINT {name} {key}")
         await _copy(connection, "role_timers", _rows(chosen))
     await connection.execute("VACUUM ANALYZE people, streams, events, role_timers")
 
