@@ -51,6 +51,15 @@ async def test_an_identify_uses_up_a_session_start(client: Client) -> None:
     assert limit["remaining"] == 999
 
 
+async def test_an_identify_without_a_start_left_loses_the_token(client: Client) -> None:
+    (bot,) = client.sandbox.discord.world.bots.values()
+    bot.starts_left, before = 0, bot.token
+    async with client.socket() as socket:
+        await socket.send(2, {"token": before, "intents": 1, "properties": {}})
+        assert await closed_with(socket) == 4004
+    assert bot.token != before
+
+
 @pytest.mark.parametrize(
     ("op", "data", "code"),
     [

@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 from boostmon.sandbox import render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.model import Bot
+from boostmon.sandbox.seed import new_token
 from boostmon.sandbox.sessions import MEMBERS, PRESENCES, Connection, Session
 
 Json = dict[str, Any]
@@ -117,6 +118,9 @@ class Gateway:
         if connection.session:
             raise CloseError(ALREADY_AUTHENTICATED)
         bot = self._bot(data.get("token"))
+        if not bot.starts_left:  # topics/gateway, "Session Start Limit": the token is reset
+            bot.token = new_token(bot.id)
+            raise CloseError(AUTHENTICATION_FAILED)
         session = Session(
             bot, _intents(bot, data), _shard(data), self._discord.limits.resume_buffer
         )
@@ -126,7 +130,7 @@ class Gateway:
         session.large_threshold = threshold if isinstance(threshold, int) else 50
         session.connection = connection
         connection.session = session
-        bot.starts_left = max(0, bot.starts_left - 1)
+        bot.starts_left -= 1
         self._discord.sessions.add(session)
         self._ready(session, bot)
 
