@@ -300,6 +300,61 @@ async def test_debug_shows_the_traceback_that_is_otherwise_kept_back() -> None:
     assert "ConfigurationError: DISCORD_TOKEN is not set" in outcome.err
 
 
+# Where the output goes.
+
+
+@pytest.fixture
+async def written(database: Database) -> dict[str, str]:
+    """Have a timer; give for each command a line of it that prints something."""
+    timer = fresh_timer()
+    await handler_over(database).handle(timer, SetTime(NOW, 2 * HOUR, M), slash())
+    return {
+        "history": f"history {timer.user_id}",
+        "history as JSON": f"history {timer.user_id} --json",
+        "check": "replay --check",
+        "check as JSON": "replay --check --json",
+        "past": "replay --as-of 2999-01-01",
+        "help": "--help",
+    }
+
+
+PRINTING = ["history", "history as JSON", "check", "check as JSON", "past", "help"]
+
+
+async def in_shell(line: str, url: str) -> tuple[str, list[str]]:
+    """Run *line* of boostmon in a shell; return its exit code and what it said on stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"{sys.executable} -m boostmon {line}; echo ${{PIPESTATUS[0]}} >&2"),
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    said = (await ended(process)).err.splitlines()
+    return said[-1], [line for line in said[:-1] if not line.startswith("database: ")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", PRINTING)
+@pytest.mark.parametrize(
+    ("where", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")]
+)
+async def test_an_output_that_cannot_be_written_is_a_sentence(
+    written: dict[str, str], owner_url: str, command: str, where: str, why: str
+) -> None:
+    code, said = await in_shell(f"{written[command]} {where}", owner_url)
+
+    remedy = "make room or send it elsewhere, and run it again."
+    assert ("1", [f"boostmon: The output cannot be written ({why}); {remedy}"]) == (code, said)
+
+
+@pytest.mark.parametrize("command", PRINTING)
+async def test_a_reader_that_has_gone_ends_a_command_quietly(
+    written: dict[str, str], owner_url: str, command: str
+) -> None:
+    gone = "| exec 0<&-"  # nobody will ever read
+    assert ("0", []) == await in_shell(f"{written[command]} {gone}", owner_url)
+
+
 # Starting and stopping.
 
 

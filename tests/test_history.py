@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from boostmon.bot.durations import spoken
-from boostmon.cli.history import became, what
+from boostmon.cli.history import MOMENT, became, moment, what
 from boostmon.commands.decider import (
     AddTime,
     Clear,
@@ -189,6 +189,7 @@ async def test_the_table_has_every_event_and_no_server_when_there_is_one(
         assert said in outcome.out
     assert "none → ends 2023-11-15 00:13, 2 hours left" in outcome.out
     assert "paused, 1 hour 30 minutes left → ends 2023-11-15 08:43" in outcome.out
+    assert "2 hours left (at 2023-11-14 22:13:20)" in outcome.out
     assert "stuck: Move [bold]it[/bold]." in outcome.out
     assert "server" not in outcome.out
     assert GUILD not in outcome.out
@@ -219,6 +220,24 @@ async def test_a_script_gets_json(owner_url: str, timer: TimerId) -> None:
     ]
     assert "owed" == first["effects"][0]["state"]
     assert timer.user_id == first["timer"]["user_id"]
+
+
+async def test_an_event_recorded_as_it_happened_has_one_time(
+    database: Database, owner: asyncpg.Connection, owner_url: str
+) -> None:
+    now = await owner.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    timer = fresh_timer()
+    await handler_over(database).handle(timer, SetTime(now, HOUR, M), slash())
+
+    outcome = await boostmon("history", timer.user_id, DATABASE_URL=owner_url)
+
+    assert "1 hour left" in outcome.out
+    assert "(at " not in outcome.out
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_it_is() -> None:
+    assert "10000000000000000 ms" == moment(10**16, MOMENT)
+    assert "2023-11-14 22:13" == moment(NOW, MOMENT)
 
 
 @pytest.mark.usefixtures("timer")

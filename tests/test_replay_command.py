@@ -102,6 +102,38 @@ async def test_as_of_takes_a_time_however_it_is_written(
     assert (0, expected) == (outcome.code, msgspec.json.decode(outcome.out, type=Past))
 
 
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("0", "1970-01-01 00:00:00"),
+        ("999", "1970-01-01 00:00:00"),
+        ("1234567890", "1970-01-15 06:56:07"),
+        ("20010203", "2001-02-03 00:00:00"),
+        ("0001-01-01", "0001-01-01 00:00:00"),
+    ],
+)
+async def test_as_of_takes_any_time_and_shows_its_year_in_four_digits(
+    owner_url: str, written: str, moment: str
+) -> None:
+    outcome = await boostmon("replay", "--as-of", written, DATABASE_URL=owner_url)
+
+    assert (0, f"0 timers at {moment} UTC, position 0\n") == (outcome.code, outcome.out)
+
+
+@pytest.mark.usefixtures("history")
+async def test_rows_that_the_log_does_not_ask_for_are_counted_among_all(
+    owner: asyncpg.Connection, owner_url: str
+) -> None:
+    await owner.execute(
+        "INSERT INTO role_timers (id, guild_id, user_id, role_id, expires_at, version)"
+        " SELECT n, '1', n::text, '2', 5, 1 FROM generate_series(900, 905) AS n"
+    )
+    outcome = await boostmon("replay", "--check", DATABASE_URL=owner_url)
+
+    assert "replay --check: 6 of 7 rows differ\n" in outcome.out
+
+
 async def test_as_of_shows_a_table(
     owner: asyncpg.Connection, owner_url: str, history: list[list[Any]]
 ) -> None:

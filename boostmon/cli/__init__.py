@@ -8,6 +8,12 @@ import click
 
 from boostmon import __version__
 from boostmon.cli.logs import configure_logs
+from boostmon.cli.output import (
+    ReaderGoneError,
+    UnwritableOutputError,
+    discard_output,
+    guard_stdout,
+)
 from boostmon.config import LogConfig, load
 from boostmon.errors import BoostmonError
 
@@ -49,9 +55,14 @@ def boostmon(*, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; the only place that turns an error into an exit code."""
+    guard_stdout()
     try:
         boostmon()
+    except ReaderGoneError:
+        discard_output()
     except Exception as error:
+        if isinstance(error, UnwritableOutputError):
+            discard_output()
         if "--debug" in sys.argv:
             raise
         click.echo(f"boostmon: {_sentence(error)}", err=True)
@@ -61,5 +72,7 @@ def main() -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, BoostmonError):
         return str(error)
+    if isinstance(error, UnwritableOutputError):
+        return error.sentence
     what = f"{type(error).__name__}: {error}"
     return f"this should not have happened ({what}); please report it with what --debug prints."

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
@@ -15,6 +15,7 @@ from boostmon.bot.durations import counted, spoken
 from boostmon.cli.ids import Id
 from boostmon.cli.places import found_database, refuse_outdated
 from boostmon.events.timer import (
+    MINUTE,
     Cleared,
     Expired,
     Paused,
@@ -30,6 +31,7 @@ from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.history import Effect, Happening, Stand
 
 PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENT = "%Y-%m-%d %H:%M"
 SOURCES = {"sweeper": "BoostMon", "discord": "Discord", "import": "import", "cli": "command line"}
 REASONS = {
@@ -86,7 +88,7 @@ def _table(happenings: list[Happening]) -> Table:
             f"{happening.recorded_at.astimezone(UTC):{MOMENT}:%S}",
             happening.actor_id or SOURCES.get(happening.source, happening.source),
             what(happening.event),
-            f"{_stand(happening.before)} → {_stand(happening.after)}",
+            f"{_stand(happening.before)} → {_stand(happening.after)}{_at(happening)}",
             "\n".join(became(effect, happening) for effect in happening.effects),
         ]
         table.add_row(*map(Text, cells))  # a remedy may hold what rich takes for markup
@@ -141,11 +143,24 @@ def _because(reason: str | None) -> str:
     return f": {reason}" if reason else ""
 
 
+def _at(happening: Happening) -> str:
+    """Say when the event happened if that is not when it was recorded, as after an import."""
+    at, recorded = happening.event.at, happening.recorded_at.timestamp() * 1000
+    return f" (at {moment(at, f'{MOMENT}:%S')})" if abs(recorded - at) >= MINUTE else ""
+
+
+def moment(ms: int, form: str) -> str:
+    """Write *ms* as a time in UTC, or as it is when no calendar has it."""
+    try:
+        return f"{EPOCH + timedelta(milliseconds=ms):{form}}"
+    except OverflowError:  # a log that was imported may say anything
+        return f"{ms} ms"
+
+
 def _stand(stand: Stand) -> str:
     match stand:
         case Stand(state="running", expires_at=int(end), remaining_ms=left):
-            ends = datetime.fromtimestamp(end / 1000, UTC)
-            return f"ends {ends:{MOMENT}}, {spoken(left)} left"
+            return f"ends {moment(end, MOMENT)}, {spoken(left)} left"
         case Stand(state="paused", remaining_ms=left):
             return f"paused, {spoken(left)} left"
         case _:

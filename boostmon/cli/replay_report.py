@@ -73,10 +73,16 @@ def show(report: Report, *, check: bool) -> None:
             click.echo(f"only the first {MOST_SHOWN} are shown; --json has more")
     _show_faults(report.broken)
     what = "replay --check" if check else "replay"
-    click.echo(f"{what}: {report.rows_differing} of {report.timers} rows differ{_mended(report)}")
+    click.echo(f"{what}: {report.rows_differing} of {_rows(report)} rows differ{_mended(report)}")
     if report.broken and not check:
         click.echo("nothing was mended, for the log is broken; restore a backup")
     click.echo(f"{report.events} events, head {report.head}")
+
+
+def _rows(report: Report) -> int:
+    """Count the rows that the log asks for, and those in the table that it does not ask for."""
+    unasked = sum(drift.column == "row" and drift.log == "none" for drift in report.drifts)
+    return max(report.timers + unasked, report.rows_differing)  # not every drift is in the report
 
 
 def _mended(report: Report) -> str:
@@ -93,8 +99,8 @@ def show_past(past: Past) -> None:
         if len(past.timers) > MOST_TIMERS:
             click.echo(f"only the first {MOST_TIMERS} are shown; --json has all")
     _show_faults(past.broken)
-    when = f"{past.as_of:%Y-%m-%d %H:%M:%S} UTC"
-    click.echo(f"{len(past.timers)} timers at {when}, position {past.position}")
+    when = past.as_of.replace(tzinfo=None).isoformat(" ", "seconds")  # %Y has no zeros in front
+    click.echo(f"{len(past.timers)} timers at {when} UTC, position {past.position}")
 
 
 def _end(timer: PastTimer, as_of: datetime) -> tuple[str, str]:

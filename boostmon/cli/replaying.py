@@ -19,7 +19,7 @@ from boostmon.projections.past import Past, past
 from boostmon.projections.replay import Report
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FEWEST_DIGITS = 11  # of a number that is milliseconds; fewer may be meant as a date
+DATE_DIGITS = 8  # 20261122 is a date in ISO 8601; every other number is milliseconds
 
 
 class HeadParameter(click.ParamType):
@@ -53,7 +53,7 @@ class Moment(click.ParamType):
 
 
 def _moment(text: str) -> datetime:
-    if text.isascii() and text.isdigit() and len(text) >= FEWEST_DIGITS:
+    if text.isascii() and text.isdigit() and len(text) != DATE_DIGITS:
         return EPOCH + timedelta(milliseconds=int(text))
     found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
