@@ -454,3 +454,10 @@ async def test_a_stuck_role_keeps_the_person_until_the_remedy_was_done(
     assert done.out.startswith("erased, 0 timers ended")
     assert "VIP" not in town.roles_of("max")
     assert max_id not in await owner.fetchval(ALL_TEXT)
+
+
+async def test_a_wait_that_never_ends_is_no_wait() -> None:
+    outcome = await boostmon("erase", "11", "--yes", "--wait", "nan")
+
+    assert 2 == outcome.code
+    assert "nan is no number of seconds" in outcome.err

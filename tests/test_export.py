@@ -210,6 +210,81 @@ async def test_progress_is_told_while_a_long_file_is_judged_and_written(
     assert [1000, 2000] == judged == written
 
 
+BROKEN = [
+    ("DELETE FROM events WHERE position = 4", 0, r"at position 4 \(position 5 follows 3\)"),
+    ("UPDATE events SET source = 'cli' WHERE position = 4", 0, r"at position 4 \(the event is not"),
+    ("UPDATE events SET source = 'cli' WHERE position = 4", 3, r"at position 4 \(the event is not"),
+    (
+        "UPDATE events SET hash = sha256('') WHERE position = 3",
+        3,
+        r"at position 4 \(the event is not",
+    ),
+    ("DELETE FROM events WHERE position = 4", 3, r"at position 4 \(position 5 follows 3\)"),
+    ("DELETE FROM events WHERE position = 3", 3, r"at position 3 \(the event is missing\)"),
+    (
+        "DELETE FROM streams WHERE stream_id IN (SELECT stream_id FROM events WHERE position = 9)",
+        8,
+        r"at position 9 \(the event has no timer or no person\)",
+    ),
+]
+
+
+async def tampered(superuser: asyncpg.Connection, change: str) -> None:
+    await superuser.execute("SET session_replication_role = replica")  # no reference is looked at
+    for table in ("events", "streams"):
+        await superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    await superuser.execute(change)
+
+
+@pytest.mark.usefixtures("timers")
+@pytest.mark.parametrize(("change", "after", "why"), BROKEN)
+async def test_a_broken_log_is_not_exported(
+    owner: asyncpg.Connection, superuser: asyncpg.Connection, change: str, after: int, why: str
+) -> None:
+    await tampered(superuser, change)
+
+    with pytest.raises(ExportRefusedError, match=f"The log is broken {why}.*`boostmon replay"):
+        await exported(owner, after=after)
+
+
+@pytest.mark.usefixtures("timers")
+async def test_what_is_behind_a_fault_is_exported_as_it_is(
+    owner: asyncpg.Connection, superuser: asyncpg.Connection
+) -> None:
+    await tampered(superuser, "DELETE FROM events WHERE position = 4")
+
+    assert 4 == len((await exported(owner, after=5)).splitlines())
+
+
+@pytest.mark.usefixtures("timers")
+async def test_a_broken_log_leaves_no_file_and_is_a_sentence(
+    superuser: asyncpg.Connection, owner_url: str, tmp_path: Path
+) -> None:
+    await tampered(superuser, "DELETE FROM events WHERE position = 4")
+
+    outcome = await boostmon("export", str(tmp_path / "log.jsonl"), DATABASE_URL=owner_url)
+    piped = await boostmon("export", DATABASE_URL=owner_url)
+
+    assert outcome.sentence.startswith("The log is broken at position 4 (position 5 follows 3)")
+    assert [] == list(tmp_path.iterdir())
+    assert 1 == piped.code
+    assert "The log is broken at position 4" in piped.err
+
+
+@pytest.mark.usefixtures("timers")
+async def test_stdout_by_its_path_gets_the_lines_and_nothing_else(
+    owner_url: str, tmp_path: Path
+) -> None:
+    to_pipe = await shell("export /dev/stdout | cat", owner_url)
+    to_error = await shell("export /dev/stderr 2>&1 >/dev/null | grep position", owner_url)
+    path = tmp_path / "log.jsonl"
+    await shell(f"export /dev/stdout > {path}", owner_url)
+
+    assert 9 == len(to_pipe.stdout.splitlines()), to_pipe.stderr
+    assert to_pipe.stdout == to_error.stdout == path.read_bytes()
+    assert [path] == list(tmp_path.iterdir())
+
+
 # The import of an export.
 
 
@@ -407,6 +482,48 @@ async def test_two_streams_of_one_members_role_are_refused(file: Path) -> None:
         judge_export(file)
 
 
+def rechained(entries: list[Any]) -> bytes:
+    """Return the lines of *entries* with hashes that are right again."""
+    previous, made = b"", []
+    for entry in entries:
+        line = msgspec.json.decode(msgspec.json.encode(entry), type=ExportedEvent)
+        previous = line.hash_behind(previous)
+        made.append(msgspec.json.encode(entry | {"hash": previous.hex()}) + b"\n")
+    return b"".join(made)
+
+
+@pytest.mark.parametrize("name", ["person", "stream", "actor"])
+async def test_a_number_that_leaves_no_room_for_others_is_refused(file: Path, name: str) -> None:
+    entry = lines(file)[0]
+    file.write_bytes(rechained([entry | {name: 2_000_000_000}]))
+    judge_export(file)
+
+    file.write_bytes(rechained([entry | {name: 2_000_000_001}]))
+    with pytest.raises(ImportRefusedError, match=r"line 1: \w+ 2000000001 is beyond 2000000000"):
+        judge_export(file)
+
+
+async def test_a_person_with_the_id_of_another_whose_timer_runs_is_refused(file: Path) -> None:
+    first, second, *_ = lines(file)
+    file.write_bytes(rechained([first, second | {"user_id": first["user_id"]}]))
+
+    refusal = f"line 2: person {second['person']} has the id of person {first['person']}, whose"
+    with pytest.raises(ImportRefusedError, match=refusal):
+        judge_export(file)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_a_line_that_is_nested_too_deeply_is_refused(file: Path, number: int) -> None:
+    whole = file.read_bytes().splitlines(keepends=True)
+    deep = b'"data":{"x":' + b"[" * 5000 + b"]" * 5000 + b","
+    whole[number - 1] = whole[number - 1].replace(b'"data":{', deep)
+    file.write_bytes(b"".join(whole))
+
+    outcome = await boostmon("import", str(file))
+
+    assert outcome.sentence.startswith(f"{file}, line {number}: it is nested too deeply")
+
+
 async def test_a_file_that_ends_in_the_middle_of_a_line_is_refused(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
 
@@ -462,6 +579,7 @@ async def test_the_round_trip_on_the_command_line(
         judged = await boostmon("import", str(first), "--dry-run", DATABASE_URL=other.owner_url)
         done = await boostmon("import", str(first), "--json", DATABASE_URL=other.owner_url)
         again = await boostmon("import", str(first), DATABASE_URL=other.owner_url)
+        tried = await boostmon("import", str(first), "--dry-run", DATABASE_URL=other.owner_url)
         checked = await boostmon("replay", "--check", DATABASE_URL=other.owner_url)
         await boostmon("export", str(second), DATABASE_URL=other.owner_url)
 
@@ -470,6 +588,7 @@ async def test_the_round_trip_on_the_command_line(
     assert f"9 events would be imported, 3 timers have not ended\nhead {head}\n" == judged.out
     assert {"events": 9, "timers": 3, "head": head} == json.loads(done.out)
     assert "into an empty log only" in again.sentence
+    assert again.sentence == tried.sentence
     assert (0, True) == (checked.code, head in checked.out)
     assert first.read_bytes() == second.read_bytes()
     assert 0o600 == stat.S_IMODE(first.stat().st_mode)
@@ -561,3 +680,41 @@ async def test_a_broken_export_is_refused_on_the_command_line_before_any_databas
     outcome = await boostmon("import", str(file), DATABASE_URL="postgresql://127.0.0.1:1/none")
 
     assert f"{file}, line 3: {EDITED}" in outcome.sentence
+
+
+async def test_a_trial_writes_not_even_tables(
+    file: Path, server: TestServer, owner_url: str
+) -> None:
+    async with schema(server) as other, session(other.owner_url) as connection:
+        outcome = await boostmon("import", str(file), "--dry-run", DATABASE_URL=other.owner_url)
+        tables = await connection.fetchval("SELECT to_regclass('events')")
+
+    assert owner_url
+    assert (0, None) == (outcome.code, tables)
+    assert outcome.out.startswith("9 events would be imported")
+
+
+async def test_an_export_comes_through_a_pipe(
+    file: Path, server: TestServer, elsewhere: asyncpg.Connection
+) -> None:
+    async with schema(server) as other:
+        done = await shell(f"import /dev/stdin < <(cat {file})", other.owner_url)
+        again = await shell(f"import <(cat {file})", other.owner_url)
+    file.write_bytes(file.read_bytes()[:-20])
+    cut = await shell(f"import /dev/stdin < <(cat {file})", "postgresql://127.0.0.1:1/none")
+
+    assert elsewhere
+    assert done.stdout.startswith(b"9 events imported"), done.stderr
+    assert b"into an empty log only" in again.stderr
+    assert b"/dev/stdin, line 9: " in cut.stderr
+
+
+async def test_an_export_without_a_line_is_said_to_have_no_events(tmp_path: Path) -> None:
+    path = tmp_path / "none.jsonl"
+    path.touch()
+    piped = await shell("import /dev/stdin < <(true)", "postgresql://127.0.0.1:1/none")
+
+    assert f"{path} is empty, it has no events; nothing was written." == (
+        (await boostmon("import", str(path))).sentence
+    )
+    assert b"/dev/stdin is empty, it has no events; nothing was written." in piped.stderr

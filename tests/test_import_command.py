@@ -330,3 +330,24 @@ async def test_progress_is_shown_on_a_terminal_only(
     assert b"1 imported\n" == out
     assert "importing" in seen
     assert "importing" not in in_a_pipe.err
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000], ids=["list", "object"])
+async def test_what_is_nested_too_deeply_is_a_sentence(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(content)
+
+    outcome = await boostmon("import", str(path), "--guild", "1100000000000000001")
+
+    assert f"{path} is nested too deeply for a data.json; nothing was written." == outcome.sentence
+
+
+async def test_a_data_json_comes_through_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writing = asyncio.create_task(asyncio.to_thread(path.write_text, "[]"))
+
+    outcome = await boostmon("import", str(path), "--guild", "1100000000000000001")
+
+    await writing
+    assert f"{path}: the file is no object (a list); nothing was written." == outcome.sentence

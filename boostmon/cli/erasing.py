@@ -1,6 +1,7 @@
 """`boostmon erase`."""
 
 import asyncio
+import math
 import os
 import sys
 from typing import Any
@@ -25,6 +26,12 @@ QUESTION = (
 ONE = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=2)
 
 
+def _number(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if math.isnan(seconds):  # which no range leaves out, and no clock ever reaches
+        raise click.BadParameter("nan is no number of seconds.")
+    return seconds
+
+
 @click.command()
 @click.argument("user", type=Id())
 @click.option("--yes", is_flag=True, help="Do not ask first.")
@@ -32,6 +39,7 @@ ONE = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=2)
     "--wait",
     type=click.FloatRange(0, 86_400),
     default=60.0,
+    callback=_number,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait until Discord is owed nothing for them.",

@@ -29,7 +29,7 @@ from boostmon.events.export import Exported, export_log
 )
 def export(*, file: Path | None, after: int) -> None:
     """Write every event as one JSON object a line, to FILE or to stdout."""
-    if file is None or str(file) == "-":
+    if file is None or str(file) == "-" or _is_stdout(file):
         _to_stdout(after)
         return
     if after and file.is_file():
@@ -45,6 +45,14 @@ def export(*, file: Path | None, after: int) -> None:
     except _UnwritableError as error:
         raise _unwritable(str(file), error.__cause__) from error
     click.echo(f"{exported.events} events exported to {file}, head {exported.head}")
+
+
+def _is_stdout(file: Path) -> bool:
+    """Tell whether *file*, such as /dev/stdout, is where the sentence at the end would go."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(sys.stdout.fileno()))
+    except OSError:  # not there, or no stdout
+        return False
 
 
 def _to_stdout(after: int) -> None:
@@ -106,11 +114,11 @@ def _whole(file: Path) -> Iterator[IO[bytes]]:
 
     What is no ordinary file, such as a pipe, is written to as it is.
     """
-    target = file.resolve()
-    if target.exists() and not target.is_file():
-        with target.open("wb") as out:
+    if file.exists() and not file.is_file():
+        with file.open("wb") as out:  # not resolved: what /proc calls a pipe is no path
             yield out
         return
+    target = file.resolve()
     number, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=".part")
     part = Path(name)
     try:

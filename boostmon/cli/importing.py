@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from boostmon.cli.ids import Id
 from boostmon.cli.import_report import show
 from boostmon.cli.places import Place, bring_up_to_date, found_database
 from boostmon.cli.restoring import restore_export
+from boostmon.cli.spooling import spooled
 from boostmon.commands.data_json import Server, read_file
 from boostmon.commands.exported import is_export
 from boostmon.commands.import_shapes import Judged, refuse_unknown_roles
@@ -23,7 +25,7 @@ from boostmon.commands.js_table import read_table
 from boostmon.config import ClockConfig, DiscordConfig, SweepConfig, load
 from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
-from boostmon.errors import DiscordError
+from boostmon.errors import DiscordError, ImportRefusedError
 from boostmon.events.store import EventStore
 
 
@@ -53,12 +55,14 @@ def import_(
     as_json: bool,
 ) -> None:
     """Import data.json or role_timers of the JavaScript bot, or our own export."""
-    if file is not None and url is None and file.is_file() and is_export(file):
-        others = bool(guild or role or skip_past)
-        restore_export(file, others=others, dry_run=dry_run, as_json=as_json)
-        return
     options = Options(skip_past=skip_past, dry_run=dry_run)
-    results = asyncio.run(_import(_judged(file, url, guild, role), options))
+    with nullcontext() if file is None or url is not None else spooled(file) as content:
+        if content is not None and is_export(content):
+            others = bool(guild or role or skip_past)
+            restore_export(content, name=str(file), others=others, dry_run=dry_run, as_json=as_json)
+            return
+        judged = _judged(file, content, url, guild, role)
+    results = asyncio.run(_import(judged, options))
     if as_json:
         click.echo(msgspec.json.encode(results))
     else:
@@ -67,7 +71,9 @@ def import_(
         sys.exit(1)
 
 
-def _judged(file: Path | None, url: str | None, guild: str | None, role: str | None) -> Judged:
+def _judged(
+    file: Path | None, content: Path | None, url: str | None, guild: str | None, role: str | None
+) -> Judged:
     """Judge what is to be imported, whole, before any database of ours is touched."""
     if (file is None) == (url is None):
         raise click.UsageError("Name a FILE, or a database with --from-database.")
@@ -75,10 +81,12 @@ def _judged(file: Path | None, url: str | None, guild: str | None, role: str | N
         if role is not None:
             raise click.UsageError("--role is for a FILE; a table names its roles.")
         return asyncio.run(read_table(url, guild))
-    assert file is not None  # noqa: S101 - one of the two is there
+    assert content is not None  # noqa: S101 - one of the two is there
     if guild is None:
+        if content.is_file() and not content.stat().st_size:
+            raise ImportRefusedError(f"{file} is empty, it has no events; nothing was written.")
         raise click.UsageError("A data.json does not name its server; add --guild ID.")
-    return read_file(file, Server(guild, role))
+    return read_file(content, Server(guild, role), name=str(file))
 
 
 async def _import(judged: Judged, options: Options) -> list[Imported]:

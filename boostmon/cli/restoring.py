@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from boostmon.cli.exporting import counter
 from boostmon.cli.places import bring_up_to_date, found_database
-from boostmon.commands.exported import ExportFile, judge_export, restore
+from boostmon.commands.exported import ExportFile, judge_export, refuse_used_log, restore
 
 
 class Restored(Struct, frozen=True):
@@ -21,8 +21,11 @@ class Restored(Struct, frozen=True):
     head: str
 
 
-def restore_export(file: Path, *, others: bool, dry_run: bool, as_json: bool) -> None:
-    """Judge our own export *file* and write it; *others*: options of other files were given."""
+def restore_export(file: Path, *, name: str, others: bool, dry_run: bool, as_json: bool) -> None:
+    """Judge our own export *file*, called *name*, and write it.
+
+    *others*: options of other files were given.
+    """
     if others:
         raise click.UsageError(
             "An export names its servers and roles, and is taken whole; leave --guild, --role and "
@@ -30,9 +33,8 @@ def restore_export(file: Path, *, others: bool, dry_run: bool, as_json: bool) ->
         )
     with counter() as progress:
         task = progress.add_task("judging lines", total=None)
-        judged = judge_export(file, lambda done: progress.update(task, completed=done))
-    if not dry_run:
-        asyncio.run(_restore(judged))
+        judged = judge_export(file, lambda done: progress.update(task, completed=done), name=name)
+    asyncio.run(_try() if dry_run else _restore(judged))
     result = Restored(judged.events, judged.timers, judged.head)
     if as_json:
         click.echo(msgspec.json.encode(result))
@@ -40,6 +42,11 @@ def restore_export(file: Path, *, others: bool, dry_run: bool, as_json: bool) ->
     would = "would be " if dry_run else ""
     click.echo(f"{result.events} events {would}imported, {result.timers} timers have not ended")
     click.echo(f"head {result.head}")
+
+
+async def _try() -> None:
+    async with found_database(os.environ) as place, place.owner() as owner:
+        await refuse_used_log(owner)
 
 
 async def _restore(judged: ExportFile) -> None:

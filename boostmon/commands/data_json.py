@@ -22,45 +22,47 @@ class Server(Struct, frozen=True):
     role_id: str | None = None
 
 
-def read_file(path: Path, server: Server) -> Judged:
+def read_file(path: Path, server: Server, *, name: str | None = None) -> Judged:
     """Judge the file at *path* whole and return its timers, or raise `ImportRefusedError`.
 
     The shapes, told apart for each member: `{user: {"expiresAt", …}}`, and
     `{user: {"roles": {role: {"expiresAt", …}}}}`, where an `expiresAt` beside `roles` is ignored.
+    *name* is what sentences call the file.
     """
-    content = _content(path)
+    name = name or str(path)
+    content = _content(path, name)
     digest = sha256(content).hexdigest()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _refusal(path, f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise _refusal(name, f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     del content
     if not text.strip():
-        raise _refusal(path, "is not JSON, it is empty")
-    file = _File(Judge(str(path)), server, digest)
+        raise _refusal(name, "is not JSON, it is empty")
+    file = _File(Judge(name), server, digest)
     try:
-        return Judged(str(path), tuple(file.timers(text)))
+        return Judged(name, tuple(file.timers(text)))
     except JSONDecodeError as error:
-        raise _refusal(path, f"is not JSON: {_complaint(error)}") from error
+        raise _refusal(name, f"is not JSON: {_complaint(error)}") from error
     except RecursionError as error:
-        raise _refusal(path, "is nested too deeply for a data.json") from error
+        raise _refusal(name, "is nested too deeply for a data.json") from error
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        raise ImportRefusedError(f"{path}: {error.strerror}; nothing was written.") from error
+        raise ImportRefusedError(f"{name}: {error.strerror}; nothing was written.") from error
     except ValueError as error:  # a NUL in the name
         raise ImportRefusedError(f"{str(path)!r} is no file; nothing was written.") from error
     if len(content) > LARGEST:
-        raise _refusal(path, f"is larger than {LARGEST >> 20} MiB; divide it by members")
+        raise _refusal(name, f"is larger than {LARGEST >> 20} MiB; divide it by members")
     return content
 
 
-def _refusal(path: Path, why: str) -> ImportRefusedError:
-    return ImportRefusedError(f"{path} {why}; nothing was written.")
+def _refusal(name: str, why: str) -> ImportRefusedError:
+    return ImportRefusedError(f"{name} {why}; nothing was written.")
 
 
 def _complaint(error: JSONDecodeError) -> str:

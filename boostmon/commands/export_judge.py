@@ -8,7 +8,9 @@ from boostmon.events.export import ExportedEvent
 from boostmon.events.names import is_pseudonym, new_pseudonym
 from boostmon.events.store import decode
 from boostmon.events.timer import INITIAL, Timer, TimerEvent, evolve, is_snowflake
+from boostmon.projections.role_timers import image
 
+HIGHEST = 2_000_000_000  # of the numbers; what is beyond is left for those who come later
 EDITED = "the event is not the one that was recorded, or the lines before it are not those"
 
 
@@ -29,6 +31,7 @@ class Judge:
         self.people: dict[int, str] = {}
         self.streams: dict[int, Stream] = {}
         self._numbers: dict[str, int] = {}
+        self._of_person: dict[int, list[Stream]] = {}
         self._of_member: dict[tuple[int, str], int] = {}
         self._decoder = msgspec.json.Decoder(ExportedEvent)
         self._position = 0
@@ -61,6 +64,8 @@ class Judge:
             raise ImportRefusedError(
                 "that event is one that only a newer version of BoostMon knows; update this one"
             ) from error
+        except RecursionError as error:
+            raise ImportRefusedError("it is nested too deeply for a line of an export") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             why = "it ends in the middle; copy it again" if b"\n" not in line else str(error)
             raise ImportRefusedError(f"that is no line of an export ({why})") from error
@@ -92,23 +97,39 @@ class Judge:
         known = self.people.get(number)
         if known == name:
             return
+        self._countable(number, "person")
         if not (is_snowflake(name) or is_pseudonym(name)):
             raise ImportRefusedError(f'"{name}" is no id of Discord')
         if known is not None and not (is_snowflake(known) and is_pseudonym(name)):
             raise ImportRefusedError(f"person {number} is {name} here, and {known} before")
         if (erased := self._numbers.get(name)) is not None:
+            self._refuse_running(erased, number)
             self.people[erased] = new_pseudonym()  # only so can another have that id
         self.people[number] = name
         self._numbers[name] = number
+
+    @staticmethod
+    def _countable(number: int, what: str) -> None:
+        if number > HIGHEST:
+            raise ImportRefusedError(f"{what} {number} is beyond {HIGHEST}, where numbers run out")
+
+    def _refuse_running(self, erased: int, other: int) -> None:
+        """Refuse that *other* has the id of *erased*, whose timers erasing would have ended."""
+        if any(image(stream.timer) is not None for stream in self._of_person.get(erased, ())):
+            raise ImportRefusedError(
+                f"person {other} has the id of person {erased}, whose timers have not ended"
+            )
 
     def _stream(self, entry: ExportedEvent) -> Stream:
         ids = (entry.guild_id, entry.person, entry.role_id)
         stream = self.streams.get(entry.stream)
         if stream is None:
+            self._countable(entry.stream, "stream")
             if not (is_snowflake(entry.guild_id) and is_snowflake(entry.role_id)):
                 raise ImportRefusedError("the server or the role is no id of Discord")
             stream = Stream(guild_id=ids[0], person=ids[1], role_id=ids[2])
             self.streams[entry.stream] = stream
+            self._of_person.setdefault(entry.person, []).append(stream)
             first = self._of_member.setdefault(ids[1:], entry.stream)
             if first != entry.stream:
                 raise ImportRefusedError(f"stream {entry.stream} is that of stream {first}, too")

@@ -31,9 +31,10 @@ Progress = Callable[[int], None]
 
 
 class ExportFile(Struct, frozen=True, kw_only=True):
-    """An export that was judged whole; *timers* of its streams have not ended."""
+    """An export that was judged whole, called *name*; *timers* of its streams have not ended."""
 
     path: Path
+    name: str
     events: int
     timers: int
     head: str
@@ -45,27 +46,40 @@ def is_export(path: Path) -> bool:
     """Tell by its first line whether the file at *path* is an export of ours."""
     try:
         with path.open("rb") as file:
-            first = msgspec.json.decode(file.readline(LONGEST_LINE))
+            return is_line(file.readline(LONGEST_LINE))
     except (OSError, ValueError):  # whoever reads it whole says what is wrong
+        return False
+
+
+def is_line(line: bytes) -> bool:
+    """Tell whether *line* is one of an export of ours."""
+    try:
+        first = msgspec.json.decode(line)
+    except RecursionError:
+        return line.startswith(b'{"position":')
+    except ValueError:
         return False
     return isinstance(first, dict) and first.keys() >= MARKS
 
 
-def judge_export(path: Path, progress: Progress | None = None) -> ExportFile:
+def judge_export(
+    path: Path, progress: Progress | None = None, *, name: str | None = None
+) -> ExportFile:
     """Judge the export at *path* whole, or raise `ImportRefusedError` with the line.
 
-    *progress* is told how many lines were judged.
+    *progress* is told how many lines were judged; *name* is what sentences call the file.
     """
-    judge, number = Judge(), 0
+    judge, number, name = Judge(), 0, name or str(path)
     for number, line in _lines(path):
         try:
             judge.take(line)
         except ImportRefusedError as error:
-            raise _refusal(path, number, str(error)) from error
+            raise _refusal(name, number, str(error)) from error
         if progress and number % BATCH == 0:
             progress(number)
     return ExportFile(
         path=path,
+        name=name,
         events=number,
         timers=sum(image(stream.timer) is not None for stream in judge.streams.values()),
         head=judge.head,
@@ -91,9 +105,15 @@ async def restore(
     except REFUSED as error:
         reason = str(error).partition("\n")[0]
         raise ImportRefusedError(
-            f"{file.path}: PostgreSQL refuses it ({reason}); nothing was written."
+            f"{file.name}: PostgreSQL refuses it ({reason}); nothing was written."
         ) from error
     await connection.execute("ANALYZE people, streams, events, role_timers")
+
+
+async def refuse_used_log(connection: Connection) -> None:
+    """Raise `ImportRefusedError` unless *connection*'s log is empty or not even made."""
+    if await connection.fetchval("SELECT to_regclass('events') IS NOT NULL"):
+        await _refuse_used(connection)
 
 
 async def _refuse_used(connection: Connection) -> None:
@@ -139,7 +159,7 @@ def _events(file: ExportFile, progress: Progress | None) -> Iterator[tuple[objec
         if progress and number % BATCH == 0:
             progress(number)
     if f"{number}:{previous.hex()}" != file.head:
-        raise ImportRefusedError(f"{file.path} was changed meanwhile; nothing was written.")
+        raise ImportRefusedError(f"{file.name} was changed meanwhile; nothing was written.")
 
 
 def _rows(streams: dict[int, Stream]) -> Iterator[str]:
@@ -161,5 +181,5 @@ def _lines(path: Path) -> Iterable[tuple[int, bytes]]:
         raise ImportRefusedError(f"{path}: {error.strerror}; nothing was written.") from error
 
 
-def _refusal(path: Path, number: int, why: str) -> ImportRefusedError:
-    return ImportRefusedError(f"{path}, line {number}: {why}; nothing was written.")
+def _refusal(name: str, number: int, why: str) -> ImportRefusedError:
+    return ImportRefusedError(f"{name}, line {number}: {why}; nothing was written.")

@@ -72,14 +72,17 @@ async def export_log(
 
     The log is read in one snapshot and never held in memory. *progress* is told how many events
     were written, and of how many. Raise `ExportRefusedError` when the log is shorter than *after*,
-    and what *write* raises; *connection* is given up then.
+    or an event is not the one that was recorded or missing, and what *write* raises; *connection*
+    is given up then.
     """
-    writer = _Writer(connection, write)
+    writer: _Writer | None = None
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
+            chain = await _chain_behind(connection, after)
+            writer = _Writer(connection, write, chain)
             return await _copy(connection, writer, after=after, progress=progress)
     except Exception:
-        if writer.error is None:
+        if writer is None or writer.error is None:
             raise
         raise writer.error from writer.error.__cause__
 
@@ -103,25 +106,78 @@ async def _copy(
     await connection.copy_from_query(statement("export_log"), after, output=take, **AS_IT_IS)
     if writer.error is not None:
         raise writer.error
+    writer.chain.end(position, last)
     return Exported(writer.lines, f"{position}:{last.hex()}")
 
 
+async def _chain_behind(connection: Connection, after: int) -> "_Chain":
+    if after == 0:
+        return _Chain(0, b"")
+    previous = await connection.fetchval(statement("hash_at"), after)
+    head = await connection.fetchrow(statement("head_of_log"))
+    if previous is None and head is not None and after < head["position"]:
+        raise _broken(after, "the event is missing")
+    return _Chain(after, previous or b"")
+
+
+def _broken(position: int, why: str) -> ExportRefusedError:
+    return ExportRefusedError(
+        f"The log is broken at position {position} ({why}), so it was not exported whole; "
+        "`boostmon replay --check` says more."
+    )
+
+
+class _Chain:
+    """Follows the lines from *position* on, and refuses the first that does not fit."""
+
+    def __init__(self, position: int, previous: bytes) -> None:
+        self._position = position
+        self._hash = previous
+        self._rest = b""
+        self._decoder = msgspec.json.Decoder(ExportedEvent)
+
+    def follow(self, piece: bytes) -> None:
+        """Take in the lines that *piece* completes."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            self._follow(line)
+
+    def _follow(self, line: bytes) -> None:
+        position = self._position + 1
+        try:
+            event = self._decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _broken(position, "the event cannot be read") from error
+        if event.position != position:
+            raise _broken(position, f"position {event.position} follows {self._position}")
+        self._position, self._hash = position, event.hash_behind(self._hash)
+        if self._hash.hex() != event.hash:
+            raise _broken(position, "the event is not the one that was recorded")
+
+    def end(self, position: int, digest: bytes) -> None:
+        """Refuse a log whose newest event, at *position* with the hash *digest*, did not come."""
+        if (self._position, self._hash) != (position, digest):
+            raise _broken(self._position + 1, "the event has no timer or no person")
+
+
 class _Writer:
-    """Counts lines, and hangs up when they cannot be written.
+    """Counts lines, and hangs up when they cannot be written or do not follow each other.
 
     asyncpg waits for ever when its sink raises at the last piece, so the error is kept instead.
     """
 
-    def __init__(self, connection: Connection, write: Write) -> None:
+    def __init__(self, connection: Connection, write: Write, chain: "_Chain") -> None:
         self.lines = 0
         self.error: Exception | None = None
         self._connection = connection
         self._write = write
+        self.chain = chain
 
     def take(self, piece: bytes) -> None:
         if self.error is not None:
             return
         try:
+            self.chain.follow(piece)
             self._write(piece)
         except Exception as error:  # noqa: BLE001 - it is raised again
             self.error = error
