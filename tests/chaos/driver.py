@@ -30,6 +30,7 @@ PLANTED = "tests.chaos.planted"
 READY = 30.0  # seconds for the first start
 LOOK = 0.25
 QUIET = 3  # looks in a row at which nothing is left to do
+HELD_UP = 12.0  # seconds; a statement to a frozen server is given up after 10, and then repeated
 PATIENCE = 30.0  # seconds in which what was stuck is tried again: a lease, and a little
 NUDGE = 2.0
 DUE = "SELECT count(*) FROM role_timers WHERE next_due_at <= $1"
@@ -172,7 +173,9 @@ async def _settle(plan: Plan, stage: Stage, summary: Summary) -> None:
     write_clock(stage.clock_file, now=now, speed=0)
     stage.world.calm()
     start, nudged, quiet = time.monotonic(), 0.0, 0
-    while (passed := time.monotonic() - start) < plan.settle and quiet < QUIET:
+    while (passed := time.monotonic() - start) < plan.settle:
+        if quiet >= QUIET and passed > HELD_UP:
+            break
         await _wait_until(time.monotonic() + LOOK, stage.bots)
         if passed > PATIENCE and not nudged:
             summary.violations += await _stuck(stage.database)
