@@ -113,8 +113,9 @@ class DatabaseServer:
         pid = self.pid
         if pid is None:
             return
+        before = _children(pid)  # those of a server that is killed are nobody's afterwards
         self.signal(number)
-        for child in _children(pid):
+        for child in {*before, *_children(pid)}:
             with suppress(ProcessLookupError):
                 os.kill(child, number)
 
