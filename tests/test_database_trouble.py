@@ -14,8 +14,8 @@ from msgspec import Struct
 from boostmon.bot import app, replies, settling
 from boostmon.commands.decider import SetTime
 from boostmon.config import DiscordConfig, PoolConfig, SweepConfig
+from boostmon.database import attempt as attempts
 from boostmon.database import connection as connections
-from boostmon.database import pool as pools
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.connection import Connector, session
 from boostmon.database.migrate import migrate
@@ -339,7 +339,7 @@ async def test_idle_connections_to_a_silent_server_are_given_up_without_a_word(
 async def test_a_role_that_may_not_ask_for_confirmation_repeats_all_the_same(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "CONFIRM", "SELECT pg_promote()")
+    monkeypatch.setattr(attempts, "CONFIRM", "SELECT pg_promote()")
     failures = iter([ConnectionResetError()])
 
     async def fail_once(connection: asyncpg.Connection) -> str:

@@ -1,7 +1,7 @@
 """Calls that wait for each other share a commit: nobody notices, but for the speed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 import asyncpg
@@ -16,17 +16,9 @@ from boostmon.config import PoolConfig
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events import store as stores
+from boostmon.events.append import Append, Appended, Conflict, Failed, Outcome, Repeated
 from boostmon.events.batching import Batching
-from boostmon.events.store import (
-    Append,
-    Appended,
-    Conflict,
-    EventStore,
-    Failed,
-    History,
-    Outcome,
-    Repeated,
-)
+from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, TimerId, TimerSet
 from tests.test_store import chain_faults
 from tests.timers import M, fresh_timer, slash
@@ -192,13 +184,13 @@ async def test_a_refused_command_names_nobody_in_the_database(
 async def test_reads_at_the_same_time_are_one_statement(database: Database) -> None:
     sent: list[int] = []
     store = EventStore(database)
-    plain = database.run
+    plain = database.fetch
 
-    async def counted(operation: Callable, **options: object) -> object:
+    async def counted(query: str, *arguments: object) -> list[asyncpg.Record]:
         sent.append(1)
-        return await plain(operation, **options)  # type: ignore[arg-type]
+        return await plain(query, *arguments)
 
-    database.run = counted  # type: ignore[method-assign, assignment]
+    database.fetch = counted  # type: ignore[method-assign]
     timers = [fresh_timer() for _ in range(10)]
     await asyncio.gather(*(store.append(following(timer, 0)) for timer in timers))
     histories = await asyncio.gather(*map(store.read, timers))
@@ -391,3 +383,26 @@ async def test_a_temporary_table_cannot_stand_in_for_the_log_in_a_batch(
     )
     await owner.execute("DROP TABLE pg_temp.events")
     assert await owner.fetchval("SELECT count(*) FROM events") == 1
+
+
+OPEN = "SELECT position, xmin::text AS writer, due_at <= clock_timestamp() AS is_due FROM effects"
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_new_event_makes_due_what_was_put_off_and_leaves_alone_what_is_due(
+    database: Database, owner: asyncpg.Connection, others: int
+) -> None:
+    store, timer = EventStore(database), fresh_timer()
+    await store.append(following(timer, 0))
+    await store.append(following(timer, 1))
+    await owner.execute("UPDATE effects SET due_at = 'infinity' WHERE position = 1")
+    before = await owner.fetch(f"{OPEN} ORDER BY 1")
+
+    more = [following(fresh_timer(), 0) for _ in range(others)]
+    await store.append(following(timer, 2), *more)
+    after = await owner.fetch(f"{OPEN} WHERE position < 3 ORDER BY 1")
+
+    assert [(False, 1), (True, 2)] == [(row["is_due"], row["position"]) for row in before]
+    assert [(True, 1), (True, 2)] == [(row["is_due"], row["position"]) for row in after]
+    rewritten = [one["writer"] != two["writer"] for one, two in zip(before, after, strict=True)]
+    assert [True, False] == rewritten

@@ -28,7 +28,8 @@ from boostmon.errors import (
     TimerElsewhereError,
     TimerNotFoundError,
 )
-from boostmon.events.store import Append, Conflict, EventStore, Outcome
+from boostmon.events.append import Append, Conflict, Outcome
+from boostmon.events.store import EventStore
 from boostmon.events.timer import (
     HOUR,
     MINUTE,

@@ -20,6 +20,10 @@ from tests.databases import Gate, Schema
 
 ONE = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=1)
 QUICK = PoolConfig(boostmon_pool_min=1, boostmon_command_timeout=0.2)
+CUT_OFF = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE query LIKE $1 AND pid <> pg_backend_pid()
+"""
 PASSWORD = "hunter2"  # noqa: S105 - what must not leak
 
 
@@ -211,6 +215,45 @@ async def test_a_slow_statement_is_cancelled_on_the_server_before_it_is_repeated
 
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%60) AS slowly'"
     assert await superuser.fetchval(running + " AND state = 'active'") == 0
+
+
+async def test_a_single_statement_survives_the_loss_of_its_connection(
+    database: Database, superuser: asyncpg.Connection
+) -> None:
+    work = asyncio.create_task(database.fetch("SELECT pg_sleep(0.2), 'answered' AS word"))
+    async with asyncio.timeout(10):
+        while not await superuser.fetch(CUT_OFF, "SELECT pg_sleep(0.2)%"):  # noqa: ASYNC110 - only the server can tell
+            await asyncio.sleep(0)
+
+    assert [row["word"] for row in await work] == ["answered"]
+
+
+async def test_a_single_statement_survives_a_silence(gate: Gate) -> None:
+    async with await connect(gate.url, pool=QUICK) as database:
+        gate.freeze()
+        work = asyncio.create_task(database.fetch("SELECT 'answered' AS word"))
+        await until(lambda: not database.answers)
+        gate.thaw()
+
+        assert [row["word"] for row in await work] == ["answered"]
+
+
+async def test_who_gives_up_on_a_single_statement_ends_it_on_the_server(
+    bot_url: str, superuser: asyncpg.Connection
+) -> None:
+    slow = "SELECT pg_sleep(60) AS slower"
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'active'"
+    async with await connect(bot_url, pool=ONE) as database:
+        work = asyncio.create_task(database.fetch(slow))
+        async with asyncio.timeout(10):
+            while not await superuser.fetchval(running, slow):  # noqa: ASYNC110 - only the server can tell
+                await asyncio.sleep(0)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+        assert [row[0] for row in await database.fetch("SELECT 1")] == [1]
+        assert not await superuser.fetchval(running, slow)
 
 
 async def test_an_error_of_the_caller_passes_through(database: Database) -> None:

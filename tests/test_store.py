@@ -9,16 +9,8 @@ import pytest
 from boostmon.commands.handler import Origin, piece
 from boostmon.database.pool import Database
 from boostmon.errors import UnknownEventError
-from boostmon.events.store import (
-    Append,
-    Appended,
-    Conflict,
-    Elsewhere,
-    EventStore,
-    Failed,
-    History,
-    Repeated,
-)
+from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated
+from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, Expired, Paused, TimerEvent, TimerId, TimerSet
 from boostmon.projections.replay import check
 from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, slash
@@ -299,15 +291,18 @@ async def test_the_bots_role_may_append_and_nothing_else(
         await database.run(lambda connection: connection.execute(statement))
 
 
-async def test_a_temporary_table_cannot_stand_in_for_the_log(owner: asyncpg.Connection) -> None:
+APPEND = (
+    "SELECT append(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[0], ARRAY['7'],"
+    " ARRAY[NULL]::text[], ARRAY['cli'], ARRAY[NULL]::text[], ARRAY[1], ARRAY[$4], ARRAY[''])"
+)
+APPEND_ONE = "SELECT append_one($1, $2, $3, 0, '7', NULL, 'cli', NULL, ARRAY[$4], ARRAY[''])"
+
+
+@pytest.mark.parametrize("query", [APPEND, APPEND_ONE])
+async def test_a_temporary_table_cannot_stand_in_for_the_log(
+    owner: asyncpg.Connection, query: str
+) -> None:
     await owner.execute("CREATE TEMPORARY TABLE events (position bigint)")
-    await owner.execute(
-        "SELECT append(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[0], ARRAY['7'],"
-        " ARRAY[NULL]::text[], ARRAY['cli'], ARRAY[NULL]::text[], ARRAY[1],"
-        """ ARRAY['{"type": "Expired", "at": 1}'], ARRAY[''])""",
-        GUILD,
-        ACTOR,
-        ROLE,
-    )
+    await owner.execute(query, GUILD, ACTOR, ROLE, '{"type": "Expired", "at": 1}')
     await owner.execute("DROP TABLE pg_temp.events")
     assert await owner.fetchval("SELECT count(*) FROM events") == 1

@@ -20,7 +20,7 @@ from boostmon.commands.decider import (
     decide,
 )
 from boostmon.errors import RejectedError, UnknownEventError
-from boostmon.events.store import decode, encode
+from boostmon.events.document import decode, encode
 from boostmon.events.timer import (
     HOUR,
     MINUTE,

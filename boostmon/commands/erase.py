@@ -12,8 +12,8 @@ from msgspec import Struct
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.errors import EraseRefusedError, RejectedError
+from boostmon.events.document import decode
 from boostmon.events.names import new_pseudonym
-from boostmon.events.store import decode
 from boostmon.events.timer import INITIAL, NoTimer, Timer, TimerId, evolve
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.sql import statement

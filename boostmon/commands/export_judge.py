@@ -4,9 +4,9 @@ import msgspec
 from msgspec import Struct
 
 from boostmon.errors import ImportRefusedError, UnknownEventError
+from boostmon.events.document import decode
 from boostmon.events.export import ExportedEvent
 from boostmon.events.names import is_pseudonym, new_pseudonym
-from boostmon.events.store import decode
 from boostmon.events.timer import INITIAL, Timer, TimerEvent, evolve, is_snowflake
 from boostmon.projections.role_timers import image
 

@@ -8,18 +8,8 @@ from msgspec import Struct
 
 from boostmon.commands.decider import TimerCommand, decide
 from boostmon.errors import ConcurrencyError, TimerElsewhereError
-from boostmon.events.store import (
-    Append,
-    Appended,
-    Conflict,
-    Elsewhere,
-    EventStore,
-    Failed,
-    History,
-    RecordedEvent,
-    Repeated,
-    Source,
-)
+from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated, Source
+from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
 from boostmon.projections.effects import effects_of
 from boostmon.projections.role_timers import row_document

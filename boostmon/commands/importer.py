@@ -10,16 +10,8 @@ from msgspec import Struct
 from boostmon.commands.handler import Origin, piece
 from boostmon.commands.import_shapes import ImportedTimer, Judged, events_of, refuse_absurd
 from boostmon.errors import DatabaseUnavailableError, UnknownEventError
-from boostmon.events.store import (
-    Append,
-    Appended,
-    Elsewhere,
-    EventStore,
-    Failed,
-    History,
-    Outcome,
-    Repeated,
-)
+from boostmon.events.append import Append, Appended, Elsewhere, Failed, Outcome, Repeated
+from boostmon.events.store import EventStore, History
 from boostmon.events.timer import OnHold, Running, Timer, TimerId
 
 BATCH = 1_000  # timers in one append call; the bot's own appends wait for one at most

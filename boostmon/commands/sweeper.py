@@ -10,7 +10,8 @@ from boostmon.commands.decider import Sweep, decide
 from boostmon.commands.handler import Origin, piece
 from boostmon.database.clock import Clock
 from boostmon.errors import UnknownEventError
-from boostmon.events.store import Append, Appended, EventStore, Failed, History
+from boostmon.events.append import Append, Appended, Failed
+from boostmon.events.store import EventStore, History
 from boostmon.projections.role_timers import DueTimer, RoleTimers
 
 PAGE = 500

@@ -1,18 +1,27 @@
-"""Carries out one operation on a connection, and can leave it behind."""
+"""Carries out one operation on a connection, can leave it behind, and paces the next attempt."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import asyncpg
 import structlog
 from asyncpg import Connection
 
+from boostmon.database.connection import PAUSE, UNTOLD
+
 Result = TypeVar("Result")
 Operation = Callable[[Connection], Awaitable[Result]]
+Way = Callable[[Operation[Result], Any], Awaitable[Result]]
 
 PATIENCE = 1.0  # seconds that a server has to take note of a cancelled statement
 INSISTENCE = 5
+SLOWEST = 2.0  # seconds between two attempts, at most
+# An empty record in the server's journal. It is answered when all that was committed before it has
+# reached the synchronous standby, if there is one.
+CONFIRM = "SELECT pg_logical_emit_message(true, 'boostmon', '')"
 
 log = structlog.get_logger()
 
@@ -44,6 +53,36 @@ async def carry_out(operation: Operation[Result], connection: Any) -> Result:
         await _give_up(work, connection)
         if not is_gone(connection):
             connection.remove_termination_listener(on_either)
+
+
+async def directly(operation: Operation[Result], connection: Any) -> Result:
+    """Do *operation*, no statement of which is in a transaction: asyncpg leaves those at once."""
+    return await operation(connection)
+
+
+def confirmed(operation: Operation[Result]) -> Operation[Result]:
+    """Return *operation* with a wait for the synchronous standby behind it."""
+
+    async def and_wait(connection: Connection) -> Result:
+        result = await operation(connection)
+        with suppress(*UNTOLD):
+            await connection.execute(CONFIRM)
+        return result
+
+    return and_wait
+
+
+class Attempts:
+    """Waits longer from attempt to attempt, never in step with others; *last* is why one failed."""
+
+    def __init__(self) -> None:
+        self.last: BaseException | None = None
+        self._ceiling = PAUSE / 2
+
+    def pause(self) -> float:
+        """Seconds to wait before the next attempt."""
+        self._ceiling = min(self._ceiling * 2, SLOWEST)
+        return random.uniform(self._ceiling / 2, self._ceiling)  # noqa: S311 - jitter, no secret
 
 
 def is_gone(connection: Any) -> bool:

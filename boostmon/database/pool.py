@@ -2,27 +2,31 @@
 
 import asyncio
 import logging
-import random
 import time
 from contextlib import suppress
 from typing import Any, Self
 
 import asyncpg
 import structlog
-from asyncpg import Connection
+from asyncpg import Connection, Record
 
 from boostmon.config import PoolConfig, masked
-from boostmon.database.attempt import PATIENCE, Operation, Result, carry_out, is_gone
-from boostmon.database.connection import LOST, PAUSE, UNTOLD, Connector
+from boostmon.database.attempt import (
+    PATIENCE,
+    Attempts,
+    Operation,
+    Result,
+    Way,
+    carry_out,
+    confirmed,
+    directly,
+    is_gone,
+)
+from boostmon.database.connection import LOST, PAUSE, Connector
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
-SLOWEST = 2.0  # seconds between two attempts, at most
 FAREWELL = 5.0
 DEFAULT_POOL = PoolConfig()
-# An empty record in the server's journal. It is answered when all that was committed before it has
-# reached the synchronous standby, if there is one.
-CONFIRM = "SELECT pg_logical_emit_message(true, 'boostmon', '')"
-
 log = structlog.get_logger()
 
 
@@ -54,13 +58,29 @@ class Database:
         What a repetition finds done may be the work of an attempt that was cut off on its way to
         the synchronous standby, so the result then waits until the standby has it.
         """
-        attempts = _Attempts()
+        return await self._persist(operation, carry_out, deadline)
+
+    async def fetch(self, query: str, *arguments: object) -> list[Record]:
+        """Return the rows of one statement; it is repeated as an operation of `run` is.
+
+        No transaction is around it, so asyncpg itself can leave it at once: it needs no task.
+        """
+
+        async def operation(connection: Connection) -> list[Record]:
+            return list(await connection.fetch(query, *arguments))
+
+        return await self._persist(operation, directly, None)
+
+    async def _persist(
+        self, operation: Operation[Result], way: Way[Result], deadline: float | None
+    ) -> Result:
+        attempts = Attempts()
         try:
             async with asyncio.timeout(deadline) as limit:
                 while True:
                     try:
                         result = await self._attempt(
-                            operation if attempts.last is None else _confirmed(operation)
+                            operation if attempts.last is None else confirmed(operation), way
                         )
                     except _ConnectionLostError as error:
                         await self._note_loss(error, attempts)
@@ -90,10 +110,10 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _attempt(self, operation: Operation[Result]) -> Result:
+    async def _attempt(self, operation: Operation[Result], way: Way[Result]) -> Result:
         connection, losses, is_spare = await self._acquire(), self._losses, False
         try:
-            result = await carry_out(operation, connection)
+            result = await way(operation, connection)
             is_spare = losses == self._losses and self._may_keep_spare
         except TimeoutError as error:
             # The release below cancels the statement: terminating at once would leave it waiting
@@ -151,7 +171,7 @@ class Database:
         if spare is not None:
             await self._release(spare)
 
-    async def _note_loss(self, loss: Exception, attempts: "_Attempts") -> None:
+    async def _note_loss(self, loss: Exception, attempts: "Attempts") -> None:
         attempts.last = loss.__cause__
         is_news, is_silent = self._lost_since is None, isinstance(loss.__cause__, TimeoutError)
         if is_news:
@@ -210,31 +230,8 @@ async def connect(
             return Database(connections, connector)
 
 
-def _confirmed(operation: Operation[Result]) -> Operation[Result]:
-    async def confirmed(connection: Connection) -> Result:
-        result = await operation(connection)
-        with suppress(*UNTOLD):
-            await connection.execute(CONFIRM)
-        return result
-
-    return confirmed
-
-
 class _ConnectionLostError(Exception):
     """The cause is what asyncpg said."""
-
-
-class _Attempts:
-    """Waits longer from attempt to attempt, and never in step with other tasks."""
-
-    def __init__(self) -> None:
-        self.last: BaseException | None = None
-        self._ceiling = PAUSE / 2
-
-    def pause(self) -> float:
-        """Seconds to wait before the next attempt."""
-        self._ceiling = min(self._ceiling * 2, SLOWEST)
-        return random.uniform(self._ceiling / 2, self._ceiling)  # noqa: S311 - jitter, no secret
 
 
 class _Connection(Connection):  # type: ignore[misc] # asyncpg ships no types

@@ -40,7 +40,7 @@ class Batching(Generic[Piece, Answer]):
 
         A caller who is cancelled harms no other; what was sent for it takes its course.
         """
-        asked = Asked[Piece, Answer](pieces)
+        asked: Asked[Piece, Answer] = Asked(pieces)
         (self._small if len(pieces) <= self._most else self._large).append(asked)
         if self._sender is None:
             # Whose context it is should not depend on who came first.

@@ -9,9 +9,9 @@ from asyncpg import Connection
 from msgspec import Meta, Struct
 
 from boostmon.errors import ExportRefusedError
+from boostmon.events.append import Source
 from boostmon.events.chain import event_hash, hashed_texts, microseconds
 from boostmon.events.sql import statement
-from boostmon.events.store import Source
 
 Write = Callable[[bytes], object]
 Progress = Callable[[int, int], None]

@@ -6,7 +6,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.database.pool import Database
-from boostmon.events.store import Source
+from boostmon.events.append import Source
 from boostmon.events.timer import (
     Cleared,
     Expired,

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from boostmon.errors import UnknownEventError
 from boostmon.events.chain import Chain, Faults, Head, LoggedEvent
+from boostmon.events.document import decode
 from boostmon.events.log import read_log
-from boostmon.events.store import decode
 from boostmon.events.timer import INITIAL, Timer, evolve
 
 Follow = Callable[[LoggedEvent], bool]

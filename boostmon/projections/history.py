@@ -8,7 +8,8 @@ from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.errors import UnknownPersonError
-from boostmon.events.store import Source, decode
+from boostmon.events.append import Source
+from boostmon.events.document import decode
 from boostmon.events.timer import (
     INITIAL,
     Expired,

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from boostmon.database.pool import Database
 from boostmon.errors import UnknownEventError
-from boostmon.events.store import Source, decode
+from boostmon.events.append import Source
+from boostmon.events.document import decode
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
 from boostmon.projections import effects
 from boostmon.projections.sql import statement

@@ -12,7 +12,8 @@ from boostmon.commands.decider import decide
 from boostmon.commands.handler import piece
 from boostmon.database.connection import session
 from boostmon.database.pool import connect
-from boostmon.events.store import Append, Appended, EventStore, History, RecordedEvent
+from boostmon.events.append import Append, Appended
+from boostmon.events.store import EventStore, History, RecordedEvent
 from tests.bench import pgbench
 from tests.bench.generator import LIFE, Lives
 from tests.bench.runner import Place, Row, Tables

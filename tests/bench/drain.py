@@ -26,7 +26,8 @@ from boostmon.database.connection import session
 from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database, connect
-from boostmon.events.store import Append, EventStore, History
+from boostmon.events.append import Append
+from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, TimerId, TimerSet
 from boostmon.sandbox import Sandbox
 

@@ -21,7 +21,7 @@ from boostmon.commands.decider import (
 )
 from boostmon.errors import RejectedError
 from boostmon.events.chain import event_hash, hashed_texts, microseconds
-from boostmon.events.store import encode
+from boostmon.events.document import encode
 from boostmon.events.timer import HOUR, MINUTE, Timer, TimerEvent, fold
 from boostmon.projections.role_timers import image
 

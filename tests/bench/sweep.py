@@ -12,7 +12,8 @@ from boostmon.commands.sweeper import FIRST, PAGE, Sweeper
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.connection import session
 from boostmon.database.pool import Database, connect
-from boostmon.events.store import Append, EventStore, History
+from boostmon.events.append import Append
+from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, NoTimer, TimerId
 from boostmon.projections.role_timers import RoleTimers
 from boostmon.projections.sql import statement
