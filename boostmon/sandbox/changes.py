@@ -10,7 +10,7 @@ from boostmon.sandbox.acts import Cause
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.model import PRIVILEGED, Bot, Channel, Guild, Role, User
-from boostmon.sandbox.seed import Bits, GuildSpec, OverwriteSpec
+from boostmon.sandbox.world_spec import Bits, ChannelSpec, GuildSpec, OverwriteSpec
 
 
 class Change(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -169,7 +169,7 @@ def change_channel(discord: Discord, change: ChannelChange) -> Any:
     """Make a channel, give it other permission overwrites, or delete it."""
     guild = _guild(discord, change)
     if change.action == "create":
-        spec = seed.ChannelSpec(name=change.channel, type=change.type)
+        spec = ChannelSpec(name=change.channel, type=change.type)
         spec.overwrites = change.overwrites or []
         channel, event = seed.add_channel(discord.world, guild, spec), "CHANNEL_CREATE"
     else:

@@ -15,9 +15,9 @@ from boostmon.sandbox.faults import Fault
 from boostmon.sandbox.interactions import Interaction
 from boostmon.sandbox.limits import Limits
 from boostmon.sandbox.render import LOADING
-from boostmon.sandbox.seed import WorldSpec
 from boostmon.sandbox.state import interaction, state
 from boostmon.sandbox.usage import Use, use
+from boostmon.sandbox.world_spec import WorldSpec
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _Shape = TypeVar("_Shape")

@@ -7,9 +7,10 @@ from boostmon.sandbox.interactions import Interactions
 from boostmon.sandbox.journal import Journal
 from boostmon.sandbox.limits import Limits, RateLimiter
 from boostmon.sandbox.model import Message, World
-from boostmon.sandbox.seed import DEFAULT_WORLD, WorldSpec, build
+from boostmon.sandbox.seed import build
 from boostmon.sandbox.sessions import Sessions
 from boostmon.sandbox.snowflakes import Snowflakes
+from boostmon.sandbox.world_spec import DEFAULT_WORLD, WorldSpec
 
 
 class Discord:

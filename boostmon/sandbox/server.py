@@ -12,8 +12,8 @@ from boostmon.sandbox.core import Discord
 from boostmon.sandbox.gateway import Gateway
 from boostmon.sandbox.limits import Limits
 from boostmon.sandbox.rest import PREFIX, Rest
-from boostmon.sandbox.seed import WorldSpec
 from boostmon.sandbox.state import state
+from boostmon.sandbox.world_spec import WorldSpec
 
 HOST = "127.0.0.1"
 _LARGEST_BODY = 64 * 2**20
