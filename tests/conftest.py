@@ -16,7 +16,7 @@ from boostmon.database.connection import role_of, session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseError
-from tests.databases import Schema, TestServer, chosen, schema
+from tests.databases import Schema, TestServer, as_bot, as_superuser, chosen, schema
 
 PLAIN: list[Processor] = [  # tracebacks with local variables take minutes
     structlog.processors.add_log_level,
@@ -98,9 +98,7 @@ def bot_url(migrated: Schema) -> str:
 @pytest.fixture
 def separate_bot(migrated: Schema) -> str:
     """Say where the bot connects as a role that owns nothing."""
-    if migrated.bot_url is None:
-        pytest.skip("the role of BOOSTMON_TEST_DATABASE_URL may not create roles")
-    return migrated.bot_url
+    return as_bot(migrated)
 
 
 @pytest.fixture
@@ -113,9 +111,7 @@ async def owner(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def superuser(migrated: Schema) -> AsyncIterator[asyncpg.Connection]:
     """Lend a connection as the superuser."""
-    if migrated.superuser_url is None:
-        pytest.skip("the role of BOOSTMON_TEST_DATABASE_URL is no superuser")
-    async with session(migrated.superuser_url) as connection:
+    async with session(as_superuser(migrated)) as connection:
         yield connection
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
+import pytest
 from msgspec import Struct
 
 from boostmon.config import masked
@@ -83,6 +84,24 @@ def with_schema(url: str, name: str) -> str:
     parts = urlsplit(url)
     query = "&".join(filter(None, [parts.query, f"options=-csearch_path%3D{name}"]))
     return urlunsplit(parts._replace(netloc=parts.netloc or "", query=query))
+
+
+def as_bot(schema: Schema) -> str:
+    """Say where the bot connects as a role that owns nothing, or skip the test."""
+    return _as_role(schema.bot_url, "may not create roles")
+
+
+def as_superuser(schema: Schema) -> str:
+    """Say where the superuser connects, or skip the test."""
+    return _as_role(schema.superuser_url, "is no superuser")
+
+
+def _as_role(url: str | None, lack: str) -> str:
+    # Every server that the tests start gives all rights. Only one that somebody else runs and
+    # BOOSTMON_TEST_DATABASE_URL names may give fewer, and what needs them cannot be tried there.
+    if url is None:
+        pytest.skip(f"the role of BOOSTMON_TEST_DATABASE_URL {lack}")
+    return url
 
 
 class Gate:

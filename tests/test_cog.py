@@ -97,7 +97,7 @@ class Scripted(CommandHandler):
         match self.script.pop(0) if len(self.script) > 1 else self.script[0]:
             case None:
                 await asyncio.Event().wait()
-                raise AssertionError
+                raise AssertionError("what nobody sets was set")
             case Exception() as error:
                 raise error
             case handled:

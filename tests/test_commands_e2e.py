@@ -88,7 +88,7 @@ async def recorded_are(town: Town, number: int) -> None:
         if len(await town.events()) == number:
             return
         await asyncio.sleep(0.02)
-    raise TimeoutError
+    raise TimeoutError(f"the log did not come to hold {number} events")
 
 
 async def test_the_life_of_a_timer(town: Town) -> None:

@@ -27,8 +27,22 @@ from boostmon.errors import DatabaseError
 from tests.databases import world_folder
 
 IS_ROOT = os.geteuid() == 0
-NOT_ROOT = "only root has PostgreSQL run by another account"
 HAS_SYSTEM = any(binaries.SYSTEM.glob("1[5-9]/bin/initdb"))
+AS_ROOT = pytest.mark.skipif(
+    # PostgreSQL refuses to run as root, so that root alone changes the account; nobody else can.
+    not IS_ROOT,
+    reason="only root has PostgreSQL run by another account",
+)
+NOT_AS_ROOT = pytest.mark.skipif(
+    # No mode of a folder keeps root out, so that there is nothing to be refused.
+    IS_ROOT,
+    reason="root may write everywhere",
+)
+WITH_SYSTEM = pytest.mark.skipif(
+    # A server of the distribution is what is looked for; a made-up one would prove nothing.
+    not HAS_SYSTEM,
+    reason="this system has no PostgreSQL of its own",
+)
 PROGRAM = """
     import asyncio, signal, sys
     from pathlib import Path
@@ -333,7 +347,7 @@ async def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
     )
 
 
-@pytest.mark.skipif(IS_ROOT, reason="root may write everywhere")
+@NOT_AS_ROOT
 async def test_a_folder_without_permission_is_refused(folder: Path) -> None:
     folder.chmod(0o500)
     try:
@@ -374,7 +388,7 @@ async def test_without_any_postgresql_the_remedy_is_named(
     assert message.startswith("No PostgreSQL 15 or newer was found on this machine; install boost")
 
 
-@pytest.mark.skipif(not HAS_SYSTEM, reason="this system has no PostgreSQL of its own")
+@WITH_SYSTEM
 async def test_without_the_package_the_systems_postgresql_is_taken(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,14 +400,14 @@ async def test_without_the_package_the_systems_postgresql_is_taken(
             assert await connection.fetchval("SELECT 1") == 1
 
 
-@pytest.mark.skipif(not HAS_SYSTEM, reason="this system has no PostgreSQL of its own")
+@WITH_SYSTEM
 def test_binaries_of_the_folders_own_version_are_preferred() -> None:
     major = int(next(binaries.SYSTEM.glob("1[5-9]/bin/initdb")).parents[1].name)
 
     assert binaries.find(None, major=major).major == major
 
 
-@pytest.mark.skipif(not IS_ROOT, reason=NOT_ROOT)
+@AS_ROOT
 async def test_as_root_another_account_runs_the_server_and_no_folder_is_opened(
     folder: Path,
 ) -> None:
@@ -406,7 +420,7 @@ async def test_as_root_another_account_runs_the_server_and_no_folder_is_opened(
     assert before == {path: path.stat().st_mode for path in (folder, *folder.parents)}
 
 
-@pytest.mark.skipif(not IS_ROOT, reason=NOT_ROOT)
+@AS_ROOT
 async def test_as_root_a_folder_that_the_account_cannot_enter_is_refused(folder: Path) -> None:
     folder.chmod(0o700)
 
@@ -416,7 +430,7 @@ async def test_as_root_a_folder_that_the_account_cannot_enter_is_refused(folder:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(not IS_ROOT, reason=NOT_ROOT)
+@AS_ROOT
 def test_as_root_a_package_out_of_reach_is_copied_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

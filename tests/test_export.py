@@ -640,7 +640,10 @@ async def test_an_existing_file_is_replaced_whole_but_not_by_a_continuation(
 
 
 @pytest.mark.usefixtures("timers")
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(),
+    reason="this system has no /dev/full",  # as on macOS, and nothing else is full at will
+)
 async def test_a_full_disk_is_a_sentence(owner_url: str) -> None:
     outcome = await boostmon("export", "/dev/full", DATABASE_URL=owner_url)
 

@@ -17,7 +17,7 @@ from boostmon.database.pool import Database
 from boostmon.errors import DatabaseError, ImportRefusedError
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE
-from tests.databases import Schema, TestServer, schema
+from tests.databases import Schema, TestServer, as_bot, schema
 from tests.javascript_bot import put, their_database
 from tests.timers import CHANNEL, GUILD, ROLE, M
 
@@ -88,18 +88,17 @@ async def test_the_table_is_left_as_it_was(theirs: Schema, table: asyncpg.Connec
 async def test_a_role_that_may_only_read_suffices(
     theirs: Schema, table: asyncpg.Connection
 ) -> None:
-    if theirs.bot_url is None:
-        pytest.skip("the role of BOOSTMON_TEST_DATABASE_URL may not create roles")
+    reader_url = as_bot(theirs)
     await put(table, USER, ROLE, expires_at=END)
-    async with session(theirs.bot_url) as connection:
+    async with session(reader_url) as connection:
         role = await connection.fetchval("SELECT current_user")
     await table.execute(f'GRANT USAGE ON SCHEMA {theirs.name} TO "{role}"')
 
     with pytest.raises(ImportRefusedError, match="may not be read"):
-        await read_table(theirs.bot_url, GUILD)
+        await read_table(reader_url, GUILD)
 
     await table.execute(f'GRANT SELECT ON role_timers TO "{role}"')
-    assert 1 == len((await read_table(theirs.bot_url, GUILD)).timers)
+    assert 1 == len((await read_table(reader_url, GUILD)).timers)
 
 
 async def test_a_second_run_changes_nothing_even_when_the_bot_touched_its_rows(

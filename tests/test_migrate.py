@@ -11,7 +11,7 @@ from boostmon.database import migrate as runner
 from boostmon.database.connection import role_of, session
 from boostmon.database.migrate import migrate, pending
 from boostmon.errors import DatabaseError
-from tests.databases import Schema, TestServer, with_schema
+from tests.databases import Schema, TestServer, as_bot, with_schema
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, words text);"
 SECOND = "INSERT INTO notes VALUES (1, 'semicolons; $$ and more');"
@@ -20,9 +20,7 @@ SECOND = "INSERT INTO notes VALUES (1, 'semicolons; $$ and more');"
 @pytest.fixture
 def bare_bot(empty_schema: Schema) -> str:
     """Say where the bot connects that has no rights yet."""
-    if empty_schema.bot_url is None:
-        pytest.skip("the role of BOOSTMON_TEST_DATABASE_URL may not create roles")
-    return empty_schema.bot_url
+    return as_bot(empty_schema)
 
 
 def folder(path: Path, *files: str) -> Path:

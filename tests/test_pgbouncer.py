@@ -44,6 +44,7 @@ server_login_retry = 1
 THROUGH = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'boostmon_bot'"
 DIRECT = "SELECT application_name FROM pg_stat_activity WHERE usename = 'boostmon'"
 
+# A program that pip does not bring: .ci/run installs it, and who has it not sees the reason.
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
 
 

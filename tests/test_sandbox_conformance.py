@@ -13,6 +13,7 @@ from tests.sandbox_client import Answer, Client, Used, sandbox
 def described() -> Any:
     """Give the official description, or skip where it is not."""
     if (document := official_description()) is None:
+        # Several megabytes of somebody else's, which the repository does not carry.
         pytest.skip(f"Discord's official description is not at {DESCRIPTION}")
     return document
 

@@ -42,7 +42,7 @@ class Town:
             if answer.status == 200 and await self._answers(answer.body):
                 return
             await asyncio.sleep(0.02)
-        raise TimeoutError
+        raise TimeoutError("the bot answered no command within 10 s")
 
     async def stop(self) -> None:
         """Stop the bot."""
