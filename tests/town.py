@@ -153,9 +153,13 @@ class Town:
 
 @asynccontextmanager
 async def town(
-    database: Database, owner_url: str, *, privileged_intents: Sequence[str] = ()
+    database: Database,
+    owner_url: str,
+    *,
+    privileged_intents: Sequence[str] = (),
+    one_server: bool = False,
 ) -> AsyncIterator[Town]:
-    """Lend a town in which the bot is at work."""
+    """Lend a town in which the bot is at work; *one_server*: DISCORD_GUILD_ID names it."""
     clock = DatabaseClock()
     await clock.measure(database)
     async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
@@ -163,7 +167,11 @@ async def town(
             database=database,
             owner_url=owner_url,
             clock=clock,
-            discord=DiscordConfig(discord_token=sandbox.token, boostmon_discord_api=sandbox.api),
+            discord=DiscordConfig(
+                discord_token=sandbox.token,
+                boostmon_discord_api=sandbox.api,
+                discord_guild_id=sandbox.state()["ids"]["guild"] if one_server else None,
+            ),
             sweep=SweepConfig(),
             quiet_seconds=0.1,
         )
