@@ -130,6 +130,8 @@ def test_a_refusal_for_all_holds_up_every_request() -> None:
     pace = Pace(Limits())
     pace.refused(ROLES, 2.0, everywhere=True, now=1.0)
     assert pace.turns.ready_at(1.0) == pytest.approx(3.0 + MARGIN)
+    assert pace.ready_at(DIRECT, 1.0) == pytest.approx(3.0 + MARGIN)  # no effect is begun in vain
+    assert pace.quiet_in(1.0) == pytest.approx(2.0 + MARGIN)
 
 
 def test_a_refusal_for_one_lane_holds_up_that_one() -> None:

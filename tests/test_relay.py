@@ -506,6 +506,60 @@ async def test_a_lease_is_held_by_one_and_ends_by_itself(
     assert await one.claim()
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+async def test_a_429_is_waited_out_and_nothing_is_lost_or_done_twice(
+    stage: Stage, method: str, *, everywhere: bool
+) -> None:
+    in_55_minutes = stage.clock.time + 55 * MINUTE
+    await stage.set(stage.timer("vera", "Trial"), 60 * MINUTE)
+    await stage.set(stage.timer("mona", "Trial"), 65 * MINUTE)
+    await stage.pass_time(5 * MINUTE)
+    await stage.settled()
+    await stage.fault(
+        method=method, status=429, body=too_many(2.0, everywhere=everywhere), path="*"
+    )
+    if method == "PUT":
+        await stage.set(stage.timer("max"), 3 * HOUR)
+    else:
+        await stage.pass_time(45 * MINUTE)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await stage.set(stage.timer("carl"), 3 * HOUR)
+    await stage.pass_time(in_55_minutes - stage.clock.time)
+
+    effects = await stage.settled()
+
+    requests = [r for r in stage.client.sandbox.state()["requests"] if r["method"] != "GET"]
+    (refused,) = [r for r in requests if r["status"] == 429]
+    later = requests[requests.index(refused) + 1 :]
+    held_up = [r for r in later if everywhere or r["method"] == method]
+    assert len(held_up) >= 2
+    assert all(r["at_ms"] - refused["at_ms"] >= 2000 for r in held_up)
+    assert {"done"} == {effect["state"] for effect in effects}
+    assert len(effects) == len(requests) - 1
+    notices = [e["receipt"]["message_id"] for e in effects if e["kind"] == "notice"]
+    assert sorted(notices) == sorted(message["id"] for message in stage.posted())
+
+
+def too_many(seconds: float, *, everywhere: bool) -> dict[str, Any]:
+    """Return what Discord says in a 429."""
+    text = "You are being rate limited."
+    return {"message": text, "retry_after": seconds, "global": everywhere}
+
+
+async def test_a_429_of_one_lane_holds_up_no_other(stage: Stage) -> None:
+    await stage.set(stage.timer("vera", "Trial"))
+    await stage.settled()
+    await stage.fault(
+        method="PUT", path=ROLE_ROUTE, status=429, body=too_many(60.0, everywhere=False)
+    )
+    await stage.set(stage.timer())
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await stage.pass_time(50 * MINUTE)
+    await stage.until(lambda effects: bool(stage.posted()) and effects[1]["done_at"] is None)
+    assert [] == stage.roles()
+
+
 async def test_more_than_the_limit_waits_rather_than_meet_a_429(stage: Stage) -> None:
     for user in ("max", "vera", "carl", "mona"):
         for role in ("VIP", "Trial", "Supporter"):

@@ -67,7 +67,7 @@ class Turns:
         self._promised = 0
         self._under_way = 0
         self._answered: deque[float] = deque()
-        self._closed_until = 0.0
+        self.closed_until = 0.0
         self.queue = asyncio.Lock()
 
     def ready_at(self, now: float) -> float:
@@ -83,11 +83,11 @@ class Turns:
             self._answered.popleft()
         short = 1 + taken + len(self._answered) - self._limit
         if short <= 0:
-            return self._closed_until
+            return self.closed_until
         by_count = now + look
         if short <= len(self._answered):
             by_count = self._answered[short - 1] + self._seconds
-        return max(by_count, self._closed_until)
+        return max(by_count, self.closed_until)
 
     def promise(self) -> None:
         """Keep a turn for an effect that is about to be carried out."""
@@ -115,11 +115,11 @@ class Turns:
     def quiet_at(self) -> float:
         """When nothing that was answered counts any more, and nothing is closed."""
         last = self._answered[-1] + self._seconds if self._answered else 0.0
-        return max(last, self._closed_until)
+        return max(last, self.closed_until)
 
     def close(self, until: float) -> None:
         """Allow nothing before *until*: Discord says so."""
-        self._closed_until = max(self._closed_until, until)
+        self.closed_until = max(self.closed_until, until)
 
 
 class Pace:
@@ -140,7 +140,7 @@ class Pace:
         """Tell from when on an effect of *lane* may be carried out."""
         turns = self._lanes.get(lane)
         own = turns.promise_at(now) if turns else 0.0
-        return max(self._invalid.ready_at(now), own)
+        return max(self._invalid.ready_at(now), self.turns.closed_until, own)
 
     def promise(self, lane: str) -> None:
         """Keep a turn in *lane* for an effect, until it is withdrawn."""
@@ -180,7 +180,7 @@ class Pace:
         Whoever speaks to Discord next does not know of it, and may be refused until then.
         """
         ends = [turns.quiet_at for lane, turns in self._lanes.items() if lane != OPENING]
-        return max(0.0, max(ends, default=0.0) - now)
+        return max(0.0, max(ends, default=0.0) - now, self.turns.closed_until - now)
 
     @property
     def memory(self) -> float:
