@@ -1,14 +1,21 @@
-"""The owner of an embedded PostgreSQL ends under a running bot."""
+"""A process ends and another goes on: the owner of an embedded PostgreSQL, the lease's holder."""
 
+import asyncio
 import signal
+from asyncio.subprocess import Process
 from typing import Any
 
+import asyncpg
 import pytest
 
+from boostmon.bot.relay import RENEW_EVERY
+from boostmon.projections.lease import TERM
 from tests.databases import world_folder
 from tests.sandbox_client import Client, sandbox
-from tests.test_cli import discord, eventually, registered, running, stopped
+from tests.test_cli import READY_WITHIN, discord, eventually, registered, running, stopped
 from tests.test_embedded import another_process, role_of
+
+GIVE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -27,8 +34,62 @@ async def test_a_bot_goes_on_when_the_owner_of_its_database_ends(number: signal.
                 assert outcome.code == 0
 
 
-async def settime(client: Client) -> dict[str, Any]:
-    """Have a moderator set a timer, and wait for the result, however long the database takes."""
+async def test_what_a_killed_process_owed_is_carried_out_by_another(
+    owner_url: str, owner: asyncpg.Connection
+) -> None:
+    assert TERM + RENEW_EVERY <= 25  # seconds, as docs/operations.md says
+    async with sandbox() as client:
+        environ = discord(client.sandbox) | {"DATABASE_URL": owner_url}
+        async with running("run", **environ) as first:
+            await until_leading(owner)
+            async with running("run", **environ) as second:
+                await until_said(second, b"connected to Discord")
+                await client.sim("fault", {"path": GIVE, "reset": True, "times": 1000})
+                await ask(client)
+                await eventually(lambda: tried(client))
+                first.kill()
+                await first.wait()
+                await client.sim("fault", method="DELETE")
+                assert [] == roles(client)
+
+                await owner.execute(  # so much time has passed since the last renewal
+                    "UPDATE lease SET expires_at = expires_at - make_interval(secs => $1)", TERM
+                )
+
+                await eventually(lambda: roles(client) == ["VIP"])
+                assert 0 == (await stopped(second, signal.SIGTERM)).code
+    assert ["done"] == [row["state"] for row in await owner.fetch("SELECT state FROM effects")]
+
+
+async def until_leading(owner: asyncpg.Connection) -> None:
+    """Wait until some process holds the lease."""
+    async with asyncio.timeout(READY_WITHIN):
+        while not await owner.fetchval("SELECT holder FROM lease"):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.05)
+
+
+async def until_said(process: Process, words: bytes) -> None:
+    """Read a process's log up to *words*."""
+    assert process.stderr is not None
+    async with asyncio.timeout(READY_WITHIN):
+        while words not in (line := await process.stderr.readline()):
+            assert line, "the process has ended"
+
+
+def tried(client: Client) -> bool:
+    """Tell whether the role change was tried, in vain."""
+    (fault,) = client.sandbox.state()["faults"]
+    return bool(fault["used"])
+
+
+def roles(client: Client) -> list[str]:
+    """Name the roles of the member who is to get one."""
+    (guild,) = client.sandbox.state()["guilds"]
+    return next(list(m["role_names"]) for m in guild["members"] if m["name"] == "max")
+
+
+async def ask(client: Client) -> str:
+    """Have a moderator set a timer; return the interaction's id."""
     options = [
         {"name": "user", "type": 6, "value": client.user("max")},
         {"name": "role", "type": 8, "value": client.role("VIP")},
@@ -36,12 +97,18 @@ async def settime(client: Client) -> dict[str, Any]:
     ]
     body = {"type": 2, "guild_id": client.ids["guild"], "user_id": client.user("mona")}
     made = await client.sim("interaction", body | {"name": "settime", "options": options})
+    return str(made["id"])
+
+
+async def settime(client: Client) -> dict[str, Any]:
+    """Have a timer set, and wait for the result, however long the database takes."""
+    interaction_id = await ask(client)
     found: list[dict[str, Any]] = []
 
     def has_embed() -> bool:
         shown = client.sandbox.state()["interactions"]
         found[:] = [
-            i for i in shown if i["id"] == made["id"] and (i["message"] or {}).get("embeds")
+            i for i in shown if i["id"] == interaction_id and (i["message"] or {}).get("embeds")
         ]
         return bool(found)
 
