@@ -1,8 +1,11 @@
 """Calls that wait for each other share a commit: nobody notices, but for the speed."""
 
 import asyncio
-from collections.abc import Sequence
+from asyncio import Task
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any
 
 import asyncpg
 import pytest
@@ -40,6 +43,25 @@ async def commits(owner: asyncpg.Connection) -> int:
     return int(await owner.fetchval("SELECT count(DISTINCT xmin::text) FROM events"))
 
 
+@asynccontextmanager
+async def in_flight(
+    owner: asyncpg.Connection, *calls: Coroutine[Any, Any, list[Outcome]]
+) -> AsyncIterator[list[Task[list[Outcome]]]]:
+    """Have *calls* wait for the log's lock while what is inside happens."""
+    async with owner.transaction():
+        await owner.execute("SELECT lock_log()")
+        tasks = [asyncio.create_task(call) for call in calls]
+        await _until_waiting(owner)
+        yield tasks
+
+
+async def _until_waiting(owner: asyncpg.Connection) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with asyncio.timeout(10):
+        while not await owner.fetchval(waiting):  # noqa: ASYNC110 - only the server can tell
+            await asyncio.sleep(0)
+
+
 async def test_callers_at_the_same_time_share_a_commit(
     database: Database, owner: asyncpg.Connection
 ) -> None:
@@ -53,21 +75,11 @@ async def test_callers_behind_a_call_in_flight_share_the_next(
     database: Database, owner: asyncpg.Connection
 ) -> None:
     store = EventStore(database)
-    async with owner.transaction():
-        await owner.execute("SELECT lock_log()")
-        first = asyncio.create_task(store.append(following(fresh_timer(), 0)))
-        await _until_waiting(owner)
+    async with in_flight(owner, store.append(following(fresh_timer(), 0))) as [first]:
         others = [asyncio.create_task(store.append(following(fresh_timer(), 0))) for _ in range(9)]
         await asyncio.sleep(0)
     await asyncio.gather(first, *others)
     assert await commits(owner) == 2
-
-
-async def _until_waiting(owner: asyncpg.Connection) -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    async with asyncio.timeout(10):
-        while not await owner.fetchval(waiting):  # noqa: ASYNC110 - only the server can tell
-            await asyncio.sleep(0)
 
 
 async def test_the_pieces_of_one_caller_stay_in_one_commit(
@@ -109,10 +121,8 @@ async def test_a_cancelled_caller_harms_no_other(
     database: Database, owner: asyncpg.Connection
 ) -> None:
     store = EventStore(database)
-    async with owner.transaction():
-        await owner.execute("SELECT lock_log()")
-        calls = [asyncio.create_task(store.append(following(fresh_timer(), 0))) for _ in range(5)]
-        await _until_waiting(owner)
+    five = (store.append(following(fresh_timer(), 0)) for _ in range(5))
+    async with in_flight(owner, *five) as calls:
         calls[0].cancel()
         calls[3].cancel()
         await asyncio.wait([calls[0], calls[3]])
@@ -128,10 +138,7 @@ async def test_who_is_cancelled_before_its_turn_is_not_recorded(
     database: Database, owner: asyncpg.Connection
 ) -> None:
     store = EventStore(database)
-    async with owner.transaction():
-        await owner.execute("SELECT lock_log()")
-        first = asyncio.create_task(store.append(following(fresh_timer(), 0)))
-        await _until_waiting(owner)
+    async with in_flight(owner, store.append(following(fresh_timer(), 0))) as [first]:
         late = asyncio.create_task(store.append(following(fresh_timer(), 0)))
         await asyncio.sleep(0)
         late.cancel()
@@ -215,10 +222,7 @@ async def test_closing_the_database_leaves_nobody_waiting(
     monkeypatch.setattr("boostmon.database.pool.FAREWELL", 0.1)
     database = await connect(bot_url, pool=PoolConfig(boostmon_pool_min=1))
     store = EventStore(database)
-    async with owner.transaction():
-        await owner.execute("SELECT lock_log()")
-        first = asyncio.create_task(store.append(following(fresh_timer(), 0)))
-        await _until_waiting(owner)
+    async with in_flight(owner, store.append(following(fresh_timer(), 0))) as [first]:
         second = asyncio.create_task(store.append(following(fresh_timer(), 0)))
         await asyncio.sleep(0)
         async with asyncio.timeout(20):

@@ -1,6 +1,7 @@
 """The importer: what becomes of timers that were judged, over a real log."""
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,25 @@ def judged(path: Path, guild_id: str = GUILD) -> Judged:
 
 def told(results: list[Imported]) -> list[tuple[str, str]]:
     return [(result.outcome, result.reason) for result in results]
+
+
+def just_before_writing(
+    monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[object]]
+) -> None:
+    """Have something happen once, when the importer has judged and begins to write."""
+    append = EventStore.append
+
+    async def late(self: EventStore, *appends: Any) -> Any:
+        monkeypatch.setattr(EventStore, "append", append)
+        await happens()
+        return await append(self, *appends)
+
+    monkeypatch.setattr(EventStore, "append", late)
+
+
+def somebody_sets_it(database: Database) -> Callable[[], Awaitable[object]]:
+    """Return how somebody sets the timer by command."""
+    return lambda: handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
 
 
 @pytest.fixture
@@ -196,14 +216,7 @@ async def test_what_ended_here_is_not_brought_back(database: Database, write: An
 async def test_a_timer_that_was_changed_while_it_was_imported_is_kept(
     database: Database, write: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner = EventStore.append
-
-    async def late(self: EventStore, *appends: Any) -> Any:
-        monkeypatch.setattr(EventStore, "append", inner)
-        await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
-        return await inner(self, *appends)
-
-    monkeypatch.setattr(EventStore, "append", late)
+    just_before_writing(monkeypatch, somebody_sets_it(database))
     file = judged(write(entry(RUNNING) | entry(PAUSED, OTHER)))
     assert [("kept", "it is newer here"), ("imported", "")] == told(
         await importer(database).run(file)
@@ -213,15 +226,12 @@ async def test_a_timer_that_was_changed_while_it_was_imported_is_kept(
 async def test_two_imports_of_one_file_at_once_write_it_once(
     database: Database, owner: asyncpg.Connection, write: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner = EventStore.append
     file = judged(write(entry(RUNNING)))
 
-    async def late(self: EventStore, *appends: Any) -> Any:
-        monkeypatch.setattr(EventStore, "append", inner)
+    async def other_import() -> None:
         assert [("imported", "")] == told(await importer(database).run(file))
-        return await inner(self, *appends)
 
-    monkeypatch.setattr(EventStore, "append", late)
+    just_before_writing(monkeypatch, other_import)
     assert [("unchanged", "")] == told(await importer(database).run(file))
     assert await owner.fetchval("SELECT count(*) FROM events") == 1
 
@@ -229,14 +239,7 @@ async def test_two_imports_of_one_file_at_once_write_it_once(
 async def test_a_role_that_came_to_another_server_meanwhile_is_reported(
     database: Database, write: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner = EventStore.append
-
-    async def late(self: EventStore, *appends: Any) -> Any:
-        monkeypatch.setattr(EventStore, "append", inner)
-        await handler_over(database).handle(TIMER, SetTime(NOW, HOUR, M), slash())
-        return await inner(self, *appends)
-
-    monkeypatch.setattr(EventStore, "append", late)
+    just_before_writing(monkeypatch, somebody_sets_it(database))
     results = await importer(database).run(judged(write(entry(RUNNING)), "77"))
     assert [("failed", f"the role belongs to server {GUILD}")] == told(results)
 
