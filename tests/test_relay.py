@@ -14,6 +14,7 @@ import pytest
 from disnake import HTTPException
 from disnake.http import HTTPClient, Route
 
+from boostmon.bot import receipts
 from boostmon.bot import relay as relaying
 from boostmon.bot.client import count_invalid
 from boostmon.bot.delivery import Delivery
@@ -385,7 +386,7 @@ async def make_older(owner: asyncpg.Connection) -> None:
 async def test_a_doubt_older_than_the_nonce_is_settled_by_reading_back(
     stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relaying, "SLOWEST_RETRY", 0.3)
+    monkeypatch.setattr(receipts, "SLOWEST_RETRY", 0.3)
     await stage.set(stage.timer())
     await stage.settled()
     await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
@@ -403,7 +404,7 @@ async def test_a_doubt_older_than_the_nonce_is_settled_by_reading_back(
 async def test_a_notice_that_did_not_arrive_is_sent_again_after_reading_back(
     stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relaying, "SLOWEST_RETRY", 0.3)
+    monkeypatch.setattr(receipts, "SLOWEST_RETRY", 0.3)
     timer = stage.timer()
     await stage.set(timer, 2 * HOUR)
     await stage.pass_time(HOUR)

@@ -1,7 +1,6 @@
 """The relay: carries out in Discord what the log has decided, in order, paced, with a receipt."""
 
 import asyncio
-import random
 import time
 from contextlib import suppress
 
@@ -12,7 +11,7 @@ from boostmon.bot.backlog import Backlog, key_of, lane_of
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
 from boostmon.bot.pace import PATIENCE, Pace, lane_of_roles
-from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck
+from boostmon.bot.receipts import Again, put_down
 from boostmon.errors import BoostmonError
 from boostmon.projections.effects import NOTICE
 from boostmon.projections.lease import Lease
@@ -20,8 +19,6 @@ from boostmon.projections.owed import Owed, OwedEffects
 
 AT_ONCE = 16
 RENEW_EVERY = 5.0
-SLOWEST_RETRY = 300.0
-STUCK_RETRY = 600.0
 UNEXPECTED_RETRY = 60.0
 LOOK_AGAIN = 30.0
 RELOAD_EVERY = 60.0
@@ -198,24 +195,26 @@ class Relay:
 
     async def _carry_out(self, owed: Owed) -> None:
         try:
-            retry_in = await self._attempt(owed)
+            again = await self._attempt(owed)
         except BoostmonError as error:
             log.error("effect not carried out", position=owed.position, reason=str(error))
-            retry_in = UNEXPECTED_RETRY
+            again = Again(UNEXPECTED_RETRY)
         except Exception:
             log.exception("effect not carried out", position=owed.position, kind=owed.kind)
-            retry_in = UNEXPECTED_RETRY
+            again = Again(UNEXPECTED_RETRY)
         finally:
             self._pace.withdraw(lane_of(owed))
         now = time.monotonic()
-        if retry_in is None:
+        if again is None:
             self._backlog.settle(owed, now)
         else:
-            self._backlog.postpone(owed, now + retry_in, now)
+            if again.directly:
+                self._backlog.redirect(owed)
+            self._backlog.postpone(owed, now + again.seconds, now)
         self._woken.set()
 
-    async def _attempt(self, owed: Owed) -> float | None:
-        """Carry *owed* out if it is still true; return in how many seconds to try again."""
+    async def _attempt(self, owed: Owed) -> Again | None:
+        """Carry *owed* out if it is still true; say whether and when to try again."""
         effect = await self._owed.find(owed.position, owed.kind)
         if effect is None:
             return None
@@ -223,7 +222,7 @@ class Relay:
             await self._owed.close(effect, "superseded")
             return None
         if not may_write(self._lease, self._pace):
-            return RENEW_EVERY
+            return Again(RENEW_EVERY)
         verdict = await self._delivery.carry_out(effect, directly=owed.channel_id is None)
         log.info(
             "effect",
@@ -232,31 +231,7 @@ class Relay:
             timer=effect.timer,
             outcome=verdict,
         )
-        match verdict:
-            case dict():
-                await self._owed.close(effect, "done", verdict)
-                return None
-            case Final(reason=reason):
-                await self._owed.close(effect, "done", {"reason": reason})
-                return None
-            case Stuck(remedy=remedy):
-                seconds = _jittered(STUCK_RETRY)
-                await self._owed.postpone(
-                    effect, stuck=True, seconds=seconds, why=remedy, in_doubt=False
-                )
-                return seconds
-            case Passing(why=why, in_doubt=in_doubt):
-                seconds = _jittered(min(2.0**effect.attempts, SLOWEST_RETRY))
-                await self._owed.postpone(
-                    effect, stuck=False, seconds=seconds, why=why, in_doubt=in_doubt
-                )
-                return seconds
-            case Later(seconds=seconds):
-                return seconds
-            case Directly(why=why):
-                await self._owed.postpone(effect, stuck=False, seconds=0, why=why, in_doubt=False)
-                self._backlog.redirect(owed)
-                return 0.0
+        return await put_down(self._owed, effect, verdict)
 
 
 def may_write(lease: Lease, pace: Pace) -> bool:
@@ -266,7 +241,3 @@ def may_write(lease: Lease, pace: Pace) -> bool:
     over does not know what was asked before.
     """
     return lease.left > max(ATTEMPT_SECONDS, pace.memory)
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
