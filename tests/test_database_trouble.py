@@ -6,6 +6,7 @@ import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
@@ -16,6 +17,7 @@ from boostmon.commands.decider import SetTime
 from boostmon.config import DiscordConfig, PoolConfig, SweepConfig
 from boostmon.database import attempt as attempts
 from boostmon.database import connection as connections
+from boostmon.database import pool as pools
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.connection import Connector, session
 from boostmon.database.migrate import migrate
@@ -331,6 +333,29 @@ async def test_idle_connections_to_a_silent_server_are_given_up_without_a_word(
         await asyncio.sleep(1)
         gate.thaw()
         assert (await first, await others) == (1, [1, 1])
+
+    gc.collect()  # asyncio complains when it lets go of a task that failed
+    assert "never retrieved" not in caplog.text
+
+
+async def test_work_that_is_stopped_while_the_server_is_silent_ends_without_a_word(
+    bot_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "PATIENCE", 0.1)
+    begun, release = asyncio.Event(), asyncpg.Pool.release
+
+    async def released(*arguments: Any, **options: Any) -> None:
+        begun.set()
+        await release(*arguments, **options)
+
+    pool = PoolConfig(boostmon_pool_min=1, boostmon_command_timeout=0.5)
+    async with Gate(bot_url) as gate, await connect(gate.url, pool=pool) as database:
+        monkeypatch.setattr(asyncpg.Pool, "release", released)
+        gate.freeze()
+        work = asyncio.create_task(database.run(lambda c: c.fetchval("SELECT 1")))
+        await begun.wait()
+        work.cancel()
+        await asyncio.wait([work])
 
     gc.collect()  # asyncio complains when it lets go of a task that failed
     assert "never retrieved" not in caplog.text

@@ -157,8 +157,12 @@ class Database:
             raise _ConnectionLostError from error
 
     async def _release(self, connection: Any) -> None:
+        # A task of its own: asyncpg goes on with it when we are cancelled, and nobody would then
+        # take note of how it ended.
+        releasing = asyncio.ensure_future(self._pool.release(connection, timeout=PATIENCE))
+        releasing.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            await self._pool.release(connection, timeout=PATIENCE)
+            await asyncio.shield(releasing)
         except LOST as error:  # the pool has thrown the connection away, which is enough
             log.debug("database connection dropped", error=repr(error))
 
