@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.ready ## Watch BoostMon do its job, without token or network
+demo: .venv/.ready ## Watch BoostMon do its job, and play with it in a browser
 	@$(BIN)/boostmon demo
 
 test: .venv/.ready ## Run all tests

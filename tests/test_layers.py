@@ -14,10 +14,7 @@ PURE = ["boostmon.events.timer", "boostmon.commands.decider"]
 PURE_MAY = {"collections.abc", "functools", "typing", "msgspec"}
 DRIVER_PLACES = {"database", "events", "projections", "commands"}
 TIME = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
-READS_TIME = {
-    "boostmon.database.clock": "it is the clock",
-    "boostmon.cli.demo": "it sets the clock of the demonstration",
-}
+READS_TIME = {"boostmon.database.clock": "it is the clock"}
 
 
 @cache

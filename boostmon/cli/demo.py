@@ -2,29 +2,37 @@
 
 import asyncio
 import os
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import click
+from msgspec import Struct
 from rich.console import Console
 
+from boostmon.cli.beside import beside
+from boostmon.cli.board import Board
+from boostmon.cli.bot_process import BotProcess
+from boostmon.cli.browser import open_page
+from boostmon.cli.demo_world import WORLD
+from boostmon.cli.feed import Feed
 from boostmon.cli.logs import configure_logs
+from boostmon.cli.page_routes import Page
 from boostmon.cli.places import Place, bring_up_to_date, port_taken
+from boostmon.cli.scene import Scene
 from boostmon.cli.stopping import until_stopped
 from boostmon.cli.story import Story
-from boostmon.cli.town import DemoError, Town
+from boostmon.cli.teller import Teller
+from boostmon.cli.tempo import Tempo
+from boostmon.cli.town import DemoError, Town, is_there
 from boostmon.config import LogConfig
-from boostmon.database.clock import write_clock
+from boostmon.database.clock import DrivenClock
 from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.sandbox import Sandbox
 
-FAREWELL = 10.0
 OURS = ("BOOSTMON_", "DISCORD_", "DATABASE_URL", "PORT")
 
 NEXT = """
@@ -34,6 +42,15 @@ copy the token from its page Bot, invite it with the permission Manage Roles, an
   DISCORD_TOKEN=… boostmon run
 
 The database is made by itself; docs/quickstart.md has the details."""
+
+
+class Play(Struct, frozen=True, kw_only=True):
+    """How the demonstration is to be given."""
+
+    port: int
+    speed: float
+    stays: bool
+    opens: bool
 
 
 @click.command()
@@ -47,55 +64,85 @@ The database is made by itself; docs/quickstart.md has the details."""
     show_default=True,
     help="How fast time passes between the chapters.",
 )
-def demo(*, port: int, speed: float) -> None:
-    """Watch BoostMon do its job, without token or network."""
+@click.option("--stay", is_flag=True, help="Stay after the story, as on a terminal.")
+@click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
+def demo(*, port: int, speed: float, stay: bool, no_browser: bool) -> None:
+    """Watch BoostMon do its job, and play with it in a browser, without token or network."""
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     configure_logs(LogConfig(boostmon_log_level="warning"))
-    asyncio.run(until_stopped(_demo(port, speed)))
+    is_seen = sys.stdout.isatty()
+    play = Play(port=port, speed=speed, stays=stay or is_seen, opens=is_seen and not no_browser)
+    asyncio.run(until_stopped(_demo(play)))
 
 
-async def _demo(port: int, speed: float) -> None:
+async def _demo(play: Play) -> None:
     console = Console(highlight=False)
-    async with _stage(port, console) as (sandbox, place, folder):
-        clock_file = folder / "clock.json"
-        write_clock(clock_file, now=round(time.time() * 1000), speed=1.0)
-        environ = {
-            "DATABASE_URL": place.url,
-            "BOOSTMON_OWNER_DATABASE_URL": place.owner_url,
-            "DISCORD_TOKEN": sandbox.token,
-            "BOOSTMON_DISCORD_API": sandbox.api,
-            "BOOSTMON_CLOCK": str(clock_file),
-        }
-        async with _bot(environ, folder / "bot.log"), aiohttp.ClientSession() as session:
-            town = Town(sandbox, session)
-            await town.registered()
-            story = Story(
-                town, console=console, clock_file=clock_file, speed=speed, environ=environ
-            )
-            await story.tell(folder / "data.json")
-    console.print(NEXT)
+    with tempfile.TemporaryDirectory(prefix="boostmon-demo-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # root's PostgreSQL runs as another account
+        board = Board()
+        tempo = Tempo(DrivenClock(folder / "clock.json"), board)
+        scene = Scene(
+            folder=folder,
+            board=board,
+            tempo=tempo,
+            feed=Feed(board, tempo),
+            bot=BotProcess(folder / "bot.log", board),
+        )
+        async with _sandbox(play.port, scene) as sandbox:
+            console.print(f"The page is at {sandbox.url}/ (a simulated Discord, too).")
+            if play.opens:
+                open_page(f"{sandbox.url}/", console.print)
+            async with _database(folder) as (place, description):
+                console.print(f"database: {description}")
+                await _perform(play, console, scene, sandbox=sandbox, place=place)
+
+
+async def _perform(
+    play: Play, console: Console, scene: Scene, *, sandbox: Sandbox, place: Place
+) -> None:
+    """Run the bot, tell the story, and stay if that is wanted."""
+    environ = {
+        "DATABASE_URL": place.url,
+        "BOOSTMON_OWNER_DATABASE_URL": place.owner_url,
+        "DISCORD_TOKEN": sandbox.token,
+        "BOOSTMON_DISCORD_API": sandbox.api,
+        "BOOSTMON_CLOCK": str(scene.folder / "clock.json"),
+    }
+    async with (
+        beside(scene.feed.follow(place)),
+        beside(scene.bot.keep(environ, lambda: is_there(sandbox))),
+        aiohttp.ClientSession() as session,
+    ):
+        town = Town(sandbox, session)
+        teller = Teller(console, town, scene.tempo)
+        story = Story(town, teller, scene=scene, speed=play.speed, environ=environ)
+        try:
+            await story.tell()
+        except DemoError as error:
+            if not play.stays:
+                raise
+            teller.aside(str(error))
+        console.print(NEXT)
+        if play.stays:
+            console.print(f"\nThe page stays at {sandbox.url}/. Ctrl-C ends it.")
+            await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def _stage(port: int, console: Console) -> AsyncIterator[tuple[Sandbox, Place, Path]]:
-    """Lend a simulated Discord and an empty database, both gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="boostmon-demo-") as folder:
-        Path(folder).chmod(0o711)  # root's PostgreSQL runs as another account
-        async with (
-            _sandbox(port) as sandbox,
-            EmbeddedPostgres(Path(folder) / "database") as server,
-        ):
-            console.print(f"database: {server.description}")
-            console.print(f"Discord: simulated at {sandbox.url}")
-            place = Place(url=server.url, owner_url=server.owner_url, statement_cache=True)
-            await bring_up_to_date(place)
-            yield sandbox, place, Path(folder)
+async def _database(folder: Path) -> AsyncIterator[tuple[Place, str]]:
+    """Lend an empty database, and say which it is."""
+    async with EmbeddedPostgres(folder / "database") as server:
+        place = Place(url=server.url, owner_url=server.owner_url, statement_cache=True)
+        await bring_up_to_date(place)
+        yield place, server.description
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncIterator[Sandbox]:
-    sandbox = Sandbox(port=port)
+async def _sandbox(port: int, scene: Scene) -> AsyncIterator[Sandbox]:
+    """Lend a simulated Discord that serves the page, too."""
+    sandbox = Sandbox(port=port, world=WORLD, applications={"/_demo/": Page(scene).application()})
     try:
         await sandbox.start()
     except OSError as error:
@@ -103,30 +150,5 @@ async def _sandbox(port: int) -> AsyncIterator[Sandbox]:
     try:
         yield sandbox
     finally:
+        scene.board.close()
         await sandbox.stop()
-
-
-@asynccontextmanager
-async def _bot(environ: Mapping[str, str], log: Path) -> AsyncIterator[None]:
-    """Run the bot as a process of its own, which must outlive what is done with it."""
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "boostmon", "run"],
-            env=os.environ | environ,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    try:
-        yield
-    except TimeoutError as error:
-        raise DemoError(f"The bot did not do its part: …{log.read_text()[-500:]}") from error
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(FAREWELL):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()

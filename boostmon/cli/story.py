@@ -5,143 +5,152 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
-from rich.table import Table
-
+from boostmon.cli.scene import Scene
+from boostmon.cli.teller import Teller
 from boostmon.cli.town import DemoError, Town
-from boostmon.database.clock import FileClock, write_clock
-from boostmon.database.connection import session
 from boostmon.events.timer import HOUR, MINUTE
 
 LOOK = 0.1  # seconds
 LATEST = 30.0  # seconds that anything may take
-PREFIXES = {"user": "@", "role": "@", "channel": "#"}
-CHAPTER = "bold cyan"
+ANSWERED = 3  # times that a command is given before the story goes on without an answer
 
 
 class Story:
-    """Tells what happens on *console*; timer time passes *speed* times as fast between chapters."""
+    """Tells what happens; timer time passes *speed* times as fast between chapters.
+
+    A person may play along at the page. Then the story waits for them where it must, and tells
+    what is, even if that is not what it would have been.
+    """
 
     def __init__(
         self,
         town: Town,
+        teller: Teller,
         *,
-        console: Console,
-        clock_file: Path,
+        scene: Scene,
         speed: float,
         environ: Mapping[str, str],
     ) -> None:
         self._town = town
-        self._console = console
-        self._clock_file = clock_file
-        self._clock = FileClock(clock_file)
+        self._teller = teller
+        self._folder = scene.folder
+        self._bot = scene.bot
+        self._feed = scene.feed
+        self._board = scene.board
+        self._tempo = scene.tempo
         self._speed = speed
         self._environ = environ
-        self._began = self._clock.now()
 
-    async def tell(self, data_json: Path) -> None:
+    async def tell(self) -> None:
         """Tell it all; raise `DemoError` when it does not come out as it should."""
-        await self._import(data_json)
+        await self._import()
         await self._commands()
         await self._hold()
         await self._warnings()
         await self._end()
 
-    async def _import(self, data_json: Path) -> None:
-        self._chapter("The timers of the JavaScript bot move in")
-        ids = self._town.ids
-        entry = {"expiresAt": self._began + 40 * HOUR, "warningsSent": {}}
+    async def _import(self) -> None:
+        self._teller.chapter("The timers of the JavaScript bot move in")
+        ids, data_json = self._town.ids, self._folder / "data.json"
+        entry = {"expiresAt": self._tempo.now() + 40 * HOUR, "warningsSent": {}}
         content = {ids["users"]["vera"]: {"roles": {ids["roles"]["Supporter"]: entry}}}
         data_json.write_text(json.dumps(content))
-        self._console.print("[dim]$[/] boostmon import data.json --guild …")
-        self._print(await self.boostmon("import", str(data_json), "--guild", ids["guild"]))
+        self._teller.shell("boostmon import data.json --guild …")
+        await self._boostmon("import", str(data_json), "--guild", ids["guild"])
 
     async def _commands(self) -> None:
-        self._chapter("A moderator gives roles that end")
+        self._teller.chapter("A moderator gives roles that end")
         vip = {"user": "max", "role": "VIP"}
         await self._give("mona", "settime", vip | {"duration": "70m", "channel": "general"})
         await self._give("mona", "settime", {"user": "carl", "role": "Trial", "duration": "2h"})
-        self._chapter("What may not be is refused, and says why")
+        self._teller.chapter("What may not be is refused, and says why")
         await self._give("max", "settime", vip | {"duration": "1w"})
         admin = {"user": "max", "role": "Admin", "duration": "1w"}
         await self._give("mona", "settime", admin)
 
     async def _hold(self) -> None:
-        self._chapter("A pause stops the countdown; the role stays")
+        self._teller.chapter("A pause stops the countdown; the role stays")
         await self._give("mona", "pausetime", {"user": "carl"})
         await self._pass(5 * MINUTE)
         await self._give("mona", "resumetime", {"user": "carl"})
         await self._give("mona", "addtime", {"user": "carl", "duration": "1 day"})
 
     async def _warnings(self) -> None:
-        self._chapter("Time passes: warnings at 60, 10 and 1 minutes, then the role goes")
+        self._teller.chapter("Time passes: warnings at 60, 10 and 1 minutes, then the role goes")
         await self._pass(66 * MINUTE, until="has expired")
 
     async def _end(self) -> None:
-        self._chapter("How it ended")
+        self._teller.chapter("How it ended")
         if ("max", "–") not in self._town.members():
-            raise DemoError("max still has a role that has ended.")
-        discord = Table("member", "roles", title="What Discord shows")
-        for member in self._town.members():
-            discord.add_row(*member)
-        self._console.print(discord)
-        self._console.print(await self._log())
-        self._console.print("[dim]$[/] boostmon replay --check")
-        self._print(await self.boostmon("replay", "--check"))
-
-    async def _log(self) -> Table:
-        table = Table("#", "member", "role", "event", "by", title="What the log says")
-        query = "SELECT position, user_id, role_id, type, metadata->>'source' FROM event_log"
-        async with session(self._environ["BOOSTMON_OWNER_DATABASE_URL"]) as owner:
-            for position, user, role, kind, source in await owner.fetch(f"{query} ORDER BY 1"):
-                who, which = self._town.name("@", user), self._town.name("@&", role)
-                table.add_row(str(position), who, which, kind, source)
-        return table
+            self._surprise("max still has a role.")
+        self._teller.members()
+        await self._feed.refresh()
+        self._teller.log(self._board.entries)
+        self._teller.shell("boostmon replay --check")
+        await self._boostmon("replay", "--check")
 
     async def _give(self, who: str, name: str, options: dict[str, str]) -> None:
-        typed = " ".join(f"{k}:{PREFIXES.get(k, '')}{v}" for k, v in options.items())
-        self._console.print(f"{self._stamp()} [bold]{who}[/] › /{name} {escape(typed)}")
-        record = await self._town.give(who, name, options)
-        if record is None:
-            self._console.print(f"  Discord does not offer /{name} to {who}")
-        else:
-            self._reply(record)
-
-    def _reply(self, record: dict[str, Any]) -> None:
-        messages = [m for m in (record["message"], *record["followups"]) if m]
-        private = record["ephemeral"] or any(m["flags"] & 64 for m in messages)
-        for message in messages:
-            lines = [self._town.readable(message["content"])] if message["content"] else []
-            for embed in message["embeds"]:
-                lines += [
-                    f"{field['name']}: {self._town.readable(field['value'])}"
-                    for field in embed.get("fields", ())
-                ]
-            title = next((embed.get("title") for embed in message["embeds"]), None)
-            seen = "only the caller sees this" if private else None
-            text = escape("\n".join(lines))
-            self._console.print(Panel(text, title=title, subtitle=seen, expand=False))
+        """Have *who* give a command; again if the bot was stopped before it answered."""
+        for _ in range(ANSWERED):
+            await self._bot_there()
+            self._teller.typed(who, name, options)
+            try:
+                record = await self._town.give(who, name, options)
+            except DemoError as error:  # whom or what it names may be gone
+                self._surprise(str(error))
+                return
+            if record is None:
+                self._teller.plain(f"  Discord does not offer /{name} to {who}")
+                return
+            self._teller.reply(record)
+            if record["acknowledged_ms"] is not None:
+                return
+            self._surprise("The application did not respond.")
 
     async def _pass(self, ms: int, until: str | None = None) -> None:
-        """Let *ms* of timer time pass, telling the news; go on until *until* was posted."""
-        target = self._clock.now() + ms
-        write_clock(self._clock_file, now=self._clock.now(), speed=self._speed)
-        seen = until is None
-        async with asyncio.timeout(LATEST + ms / 1000 / self._speed):
-            while self._clock.now() < target or not seen:
-                await asyncio.sleep(LOOK)
-                for place, text in self._town.news():
-                    self._console.print(f"{self._stamp()} [magenta]{place}[/] {escape(text)}")
-                    seen = seen or (until or "") in text
-        write_clock(self._clock_file, now=self._clock.now(), speed=1.0)
+        """Let *ms* of timer time pass, telling the news; go on until *until* was posted.
 
-    async def boostmon(self, *arguments: str) -> str:
-        """Run another command of BoostMon as a process of its own; return what it printed."""
+        Only what nobody holds up must come in time.
+        """
+        target = self._tempo.now() + ms
+        self._tempo.ask(self._speed)
+        seen, patience = until is None, LATEST
+        while self._tempo.now() < target or not seen:
+            await self._time_there()
+            await self._bot_there()
+            await asyncio.sleep(LOOK)
+            news = self._teller.news()
+            seen = seen or any(until in text for text in news if until)
+            if self._tempo.now() >= target:
+                patience -= LOOK if not self._board.was_read else 6 * LOOK
+            if patience < 0:
+                self._surprise(f"Nobody was told that a role “{until}”.")
+                break
+        self._tempo.ask(1.0)
+
+    async def _time_there(self) -> None:
+        if self._tempo.is_paused:
+            self._teller.aside("Time stands still; the story goes on with it.")
+            while self._tempo.is_paused:  # noqa: ASYNC110 - the clock has no event
+                await asyncio.sleep(LOOK)
+
+    async def _bot_there(self) -> None:
+        """Wait for the bot; a person may have stopped it."""
+        if self._bot.state == "running":
+            return
+        if not self._bot.is_wanted and not self._bot.has_died:
+            self._teller.aside("BoostMon is stopped; the story goes on when it runs again.")
+        await self._bot.until_running()
+
+    def _surprise(self, text: str) -> None:
+        """Tell what should not be; it is a failure unless somebody may have played along."""
+        if not self._board.was_read:
+            raise DemoError(f"{text} The bot's log ends: {self._bot.tail()}")
+        self._teller.aside(text)
+
+    async def _boostmon(self, *arguments: str) -> None:
+        """Run another command of BoostMon as a process of its own; tell what it printed."""
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "boostmon", *arguments],
             env=os.environ | self._environ,
@@ -153,16 +162,6 @@ class Story:
         finally:
             if process.returncode is None:
                 process.kill()
+        self._teller.plain(printed.decode())
         if process.returncode != 0:
-            raise DemoError(f"boostmon {arguments[0]} failed: {complaint.decode().strip()}")
-        return printed.decode()
-
-    def _chapter(self, title: str) -> None:
-        self._console.print(f"\n[{CHAPTER}]{title}[/]")
-
-    def _print(self, text: str) -> None:
-        self._console.print(escape(text.rstrip()))
-
-    def _stamp(self) -> str:
-        minutes, seconds = divmod((self._clock.now() - self._began) // 1000, 60)
-        return f"[dim]{minutes // 60}:{minutes % 60:02}:{seconds:02}[/]"
+            self._surprise(f"boostmon {arguments[0]} failed: {complaint.decode().strip()}")

@@ -1,6 +1,5 @@
 """The simulated server that the demonstration plays in, as its people see it."""
 
-import asyncio
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,8 +10,6 @@ import aiohttp
 from boostmon.errors import BoostmonError
 from boostmon.sandbox import Sandbox
 
-READY_WITHIN = 30.0  # seconds
-LOOK = 0.1
 MENTION = re.compile(r"<(@&|@|#)(\d+)>")
 MOMENT = re.compile(r"<t:(\d+):([FR])>")
 OPTION_TYPES = {"user": 6, "role": 8, "channel": 7, "duration": 3}
@@ -53,12 +50,6 @@ class Town:
             record: dict[str, Any] = await answer.json()
             return record
 
-    async def registered(self) -> None:
-        """Wait until the bot has registered its commands and is there to answer them."""
-        async with asyncio.timeout(READY_WITHIN):
-            while not any(any(bot["commands"].values()) for bot in self._sandbox.state()["bots"]):  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(LOOK)
-
     def news(self) -> list[tuple[str, str]]:
         """Return where and what the bot has posted since the last time, oldest first."""
         state = self._sandbox.state()
@@ -68,7 +59,7 @@ class Town:
             for channel in guild["channels"]
         ]
         places += [
-            (f"DM to {self._names['@', dm['user_id']]}", dm["messages"]) for dm in state["dms"]
+            (f"DM to {self.name('@', dm['user_id'])}", dm["messages"]) for dm in state["dms"]
         ]
         fresh = [
             (message["id"], place, self.readable(message["content"]))
@@ -98,8 +89,12 @@ class Town:
 
     def members(self) -> list[tuple[str, str]]:
         """Return every member with their roles."""
-        (guild,) = self._sandbox.state()["guilds"]
-        return [(m["name"], ", ".join(m["role_names"]) or "–") for m in guild["members"]]
+        return [
+            (member["name"], ", ".join(member["role_names"]) or "–")
+            for guild in self._sandbox.state()["guilds"]
+            if guild["id"] == self.ids["guild"]
+            for member in guild["members"]
+        ]
 
     def _option(self, key: str, value: str) -> dict[str, Any]:
         known = {"user": "users", "role": "roles", "channel": "channels"}
@@ -114,3 +109,10 @@ class Town:
             if answer.status != HTTPStatus.OK:
                 raise DemoError(f"The sandbox refused {path}: {body.get('message')}")
             return body
+
+
+def is_there(sandbox: Sandbox) -> bool:
+    """Tell whether the bot is connected and has registered its commands."""
+    discord = sandbox.discord
+    is_connected = any(session.connection for session in discord.sessions)
+    return is_connected and any(any(bot.commands.values()) for bot in discord.world.bots.values())

@@ -19,6 +19,7 @@ from boostmon.errors import ConfigurationError, DatabaseError
 
 MEASURED_EVERY = 60.0
 SAMPLES = 3
+HANDOVER = 10  # milliseconds that it may take until all see what was written
 LOOK = 0.25  # seconds; whoever writes the file tells nobody
 ASK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8"
 
@@ -99,8 +100,10 @@ class FileClock:
     def now(self) -> int:
         """Tell the time, in epoch milliseconds."""
         self._look()
-        passed = time.time() * 1000 - self._reading.real
-        return round(self._reading.now + passed * self._reading.speed)
+        return self._at(time.time() * 1000)
+
+    def _at(self, real: float) -> int:
+        return round(self._reading.now + (real - self._reading.real) * self._reading.speed)
 
     async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
         """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time."""
@@ -124,9 +127,45 @@ class FileClock:
             ) from error
 
 
+class DrivenClock(FileClock):
+    """The clock of a file that this process alone sets; it never goes backwards."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin with the time of this machine, at its speed."""
+        write_clock(path, now=round(time.time() * 1000), speed=1.0)
+        super().__init__(path)
+
+    @property
+    def reading(self) -> Reading:
+        """What the file says."""
+        return self._reading
+
+    def drive(self, speed: float) -> None:
+        """Let time pass *speed* times as fast from here on; 0 stops it."""
+        now = round(time.time() * 1000)
+        if (
+            speed < self._reading.speed
+        ):  # who looks before the file is there must not be ahead of it
+            now += HANDOVER
+        self._write(Reading(real=now, now=self._at(now), speed=speed))
+
+    def skip_to(self, moment: int) -> None:
+        """Let it be *moment*, unless that is over, and go on at the same speed."""
+        now = round(time.time() * 1000)
+        reached = max(moment, self._at(now + HANDOVER))
+        self._write(Reading(real=now, now=reached, speed=self._reading.speed))
+
+    def _write(self, reading: Reading) -> None:
+        _replace(self._path, reading)
+        self._look()
+
+
 def write_clock(path: Path, *, now: int, speed: float) -> None:
     """Set the clock in the file *path* to *now*, passing *speed* times as fast from here on."""
-    reading = Reading(real=round(time.time() * 1000), now=now, speed=speed)
+    _replace(path, Reading(real=round(time.time() * 1000), now=now, speed=speed))
+
+
+def _replace(path: Path, reading: Reading) -> None:
     written = path.with_name(f"{path.name}.{os.getpid()}")
     written.write_bytes(msgspec.json.encode(reading))
     written.replace(path)

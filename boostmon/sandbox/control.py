@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -14,12 +13,12 @@ from boostmon.sandbox.errors import ApiError, ControlError
 from boostmon.sandbox.faults import Fault
 from boostmon.sandbox.interactions import Interaction
 from boostmon.sandbox.limits import Limits
+from boostmon.sandbox.loopback import refuse_elsewhere
 from boostmon.sandbox.render import LOADING
 from boostmon.sandbox.state import interaction, state
 from boostmon.sandbox.usage import Use, use
 from boostmon.sandbox.world_spec import WorldSpec
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _Shape = TypeVar("_Shape")
 _Handler = Callable[[web.Request, bytes], Awaitable[Any]]
 
@@ -43,7 +42,7 @@ class Control:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, from this machine only."""
         try:
-            _check_origin(request)
+            refuse_elsewhere(request)
             return _answer(await self._find(request))
         except ControlError as error:
             return _answer({"message": str(error)}, error.status)
@@ -150,14 +149,6 @@ def _number(request: web.Request, key: str) -> int:
     if not value.isdigit():
         raise ControlError(f"{key} is a number")
     return int(value)
-
-
-def _check_origin(request: web.Request) -> None:
-    """Refuse what a page from elsewhere could send: by a name of its own, or from its origin."""
-    origin = request.headers.get("Origin")
-    for url in (f"//{request.host}", origin):
-        if url is not None and urlsplit(url).hostname not in _LOOPBACK:
-            raise ControlError("the control interface is for this machine only", 403)
 
 
 def _answer(body: Any, status: int = 200) -> web.Response:

@@ -1,6 +1,7 @@
 """The server: one port on loopback for REST, gateway and control."""
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from boostmon.sandbox.control import Control
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.gateway import Gateway
 from boostmon.sandbox.limits import Limits
+from boostmon.sandbox.loopback import loopback_only
 from boostmon.sandbox.rest import PREFIX, Rest
 from boostmon.sandbox.state import state
 from boostmon.sandbox.world_spec import WorldSpec
@@ -28,10 +30,13 @@ class Sandbox:
         port: int = 0,
         limits: Limits | None = None,
         world: dict[str, Any] | None = None,
+        applications: Mapping[str, web.Application] | None = None,
     ) -> None:
+        """Serve *world*, else the default one, and *applications* below paths such as `/_demo/`."""
         spec = convert(world, WorldSpec) if world is not None else None
         self.discord = Discord(limits or Limits(), spec)
         self._port = port
+        self._applications = applications or {}
         self._runner: web.AppRunner | None = None
 
     @property
@@ -55,7 +60,8 @@ class Sandbox:
 
     async def start(self) -> None:
         """Listen; a taken port raises OSError."""
-        runner = web.AppRunner(_application(self.discord), access_log=None, shutdown_timeout=0.5)
+        application = _application(self.discord, self._applications)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         site = web.TCPSite(runner, HOST, self._port)
         try:
@@ -88,9 +94,12 @@ class Sandbox:
         await self.stop()
 
 
-def _application(discord: Discord) -> web.Application:
+def _application(discord: Discord, others: Mapping[str, web.Application]) -> web.Application:
     app = web.Application(client_max_size=_LARGEST_BODY)
     gateway, rest, control = Gateway(discord), Rest(discord), Control(discord)
+    for path, other in others.items():
+        other.middlewares.append(loopback_only)
+        app.add_subapp(path, other)
     app.router.add_get("/gateway", gateway.handle)
     app.router.add_get("/gateway/", gateway.handle)
     app.router.add_route("*", "/_sim/{tail:.*}", control.handle)
