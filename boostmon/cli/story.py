@@ -78,7 +78,7 @@ class Story:
 
     async def _warnings(self) -> None:
         self._teller.chapter("Time passes: warnings at 60, 10 and 1 minutes, then the role goes")
-        await self._pass(66 * MINUTE, until="has expired")
+        await self._pass(66 * MINUTE, until="@max notice: your access for VIP has expired.")
 
     async def _end(self) -> None:
         self._teller.chapter("How it ended")
@@ -125,7 +125,7 @@ class Story:
             if self._tempo.now() >= target:
                 patience -= LOOK if not self._board.was_read else 6 * LOOK
             if patience < 0:
-                self._surprise(f"Nobody was told that a role “{until}”.")
+                self._surprise(f"Nobody was told: {until}")
                 break
         self._tempo.ask(1.0)
 

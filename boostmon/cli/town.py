@@ -66,6 +66,7 @@ class Town:
             for place, messages in places
             for message in messages
             if message["id"] not in self._seen and message["content"]
+            if message["author"]["id"] == self.ids["bot"]
         ]
         self._seen |= {id_ for id_, _, _ in fresh}
         return [(place, text) for _, place, text in sorted(fresh)]
