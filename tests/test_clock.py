@@ -7,7 +7,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from boostmon.database.clock import DatabaseClock, FileClock, open_clock, write_clock
+from boostmon.database.clock import (
+    HANDOVER,
+    DatabaseClock,
+    DrivenClock,
+    FileClock,
+    open_clock,
+    write_clock,
+)
 from boostmon.database.pool import Database
 from boostmon.errors import ConfigurationError, DatabaseError
 
@@ -168,3 +175,41 @@ def test_a_file_that_is_no_clock_is_refused_by_name(tmp_path: Path, text: str | 
 
     with pytest.raises(ConfigurationError, match=r"^BOOSTMON_CLOCK names .*clock, which cannot"):
         FileClock(tmp_path / "clock")
+
+
+@pytest.mark.parametrize("speed", [0, 1, 60, 3600])
+def test_who_looks_while_a_clock_is_driven_never_sees_it_go_backwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float
+) -> None:
+    at, before = 1_000_000.0, 0
+    monkeypatch.setattr(time, "time", lambda: at)
+    driven = DrivenClock(tmp_path / "clock")
+    driven.drive(600)
+    at += 1
+    reader = FileClock(tmp_path / "clock")
+
+    def replaced(path: Path, target: Path) -> Path:
+        nonlocal at, before
+        at += HANDOVER / 1000  # as long as it may take
+        before = reader.now()
+        return path.rename(target)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    driven.drive(speed)
+    assert 0 < before <= reader.now() == driven.now()
+
+    driven.skip_to(driven.now() - HOUR)
+    assert 0 < before <= reader.now() == driven.now()
+
+
+def test_a_skip_keeps_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = 1_000_000.0
+    monkeypatch.setattr(time, "time", lambda: at)
+    driven = DrivenClock(tmp_path / "clock")
+    driven.drive(60)
+    moment = driven.now() + HOUR
+    driven.skip_to(moment)
+    assert moment == driven.now()
+
+    at += 2
+    assert moment + 2 * 60 * 1000 == driven.now()

@@ -12,16 +12,16 @@ import asyncpg
 import pytest
 from msgspec import Struct
 
-from boostmon.cli.beside import beside
-from boostmon.cli.board import KEPT, Board
-from boostmon.cli.bot_process import BotProcess
-from boostmon.cli.demo_world import WORLD
-from boostmon.cli.feed import Feed
-from boostmon.cli.page_routes import Page
+from boostmon.cli.demonstration.beside import beside
+from boostmon.cli.demonstration.board import KEPT, Board
+from boostmon.cli.demonstration.bot_process import BotProcess
+from boostmon.cli.demonstration.feed import Feed
+from boostmon.cli.demonstration.page import Page
+from boostmon.cli.demonstration.scene import Scene
+from boostmon.cli.demonstration.tempo import Tempo
+from boostmon.cli.demonstration.town import DemoError
+from boostmon.cli.demonstration.world import WORLD
 from boostmon.cli.places import Place
-from boostmon.cli.scene import Scene
-from boostmon.cli.tempo import Tempo
-from boostmon.cli.town import DemoError
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime, TimerCommand
 from boostmon.commands.handler import CommandHandler
 from boostmon.database.clock import DrivenClock, FileClock
@@ -87,9 +87,14 @@ async def served(scene: Scene) -> AsyncIterator[tuple[str, aiohttp.ClientSession
 
 @pytest.fixture
 async def demo(
-    tmp_path: Path, database: Database, bot_url: str, owner_url: str
+    tmp_path: Path,
+    database: Database,
+    bot_url: str,
+    owner_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Demo]:
-    """Lend a demonstration whose bot does not run."""
+    """Lend a demonstration whose bot does not run, and which lives on hints alone."""
+    monkeypatch.setattr("boostmon.cli.demonstration.feed.POLL", 600.0)
     scene = scene_in(tmp_path)
     place = Place(url=bot_url, owner_url=owner_url, statement_cache=True)
     async with served(scene) as (url, http), beside(scene.feed.follow(place)):
@@ -174,7 +179,7 @@ async def test_a_row_that_went_before_is_no_news_to_a_new_page(demo: Demo) -> No
 async def test_the_row_that_somebody_changed_by_hand_is_told(
     demo: Demo, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.cli.feed.POLL", 0.05)
+    monkeypatch.setattr("boostmon.cli.demonstration.feed.POLL", 0.05)
     await demo.set(fresh_timer())
     async with demo.stream() as told:
         await told.until_event(1)
@@ -239,7 +244,7 @@ async def test_what_a_page_knows_of_another_log_is_passed_over(demo: Demo, known
 async def test_a_page_that_hears_nothing_is_kept_awake(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.cli.page_routes.KEEP_ALIVE", 0.01)
+    monkeypatch.setattr("boostmon.cli.demonstration.page.KEEP_ALIVE", 0.01)
     async with demo.http.get(f"{demo.url}/_demo/stream") as answer, asyncio.timeout(10):
         while await answer.content.readuntil() != b":\n":
             pass
@@ -397,6 +402,16 @@ async def test_a_bot_that_dies_is_told_of_with_its_last_words(tmp_path: Path) ->
 
             scene.bot.start()  # as a person may, who has mended it
             await told.until_bot("starting")
+
+
+async def test_a_bot_that_is_stopped_before_it_begins_waits_to_be_started(tmp_path: Path) -> None:
+    scene = scene_in(tmp_path)
+    async with served(scene) as (url, http), stream(http, url) as told:
+        scene.bot.stop()
+        async with beside(scene.bot.keep({"DISCORD_TOKEN": ""}, lambda: True)):
+            await told.until_bot("stopped")
+            scene.bot.start()
+            await told.until_bot("running")  # for a moment: it has no token
 
 
 async def test_work_that_fails_ends_what_is_done_meanwhile() -> None:

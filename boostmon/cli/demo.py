@@ -13,21 +13,21 @@ import click
 from msgspec import Struct
 from rich.console import Console
 
-from boostmon.cli.beside import beside
-from boostmon.cli.board import Board
-from boostmon.cli.bot_process import BotProcess
-from boostmon.cli.browser import open_page
-from boostmon.cli.demo_world import WORLD
-from boostmon.cli.feed import Feed
+from boostmon.cli.demonstration.beside import beside
+from boostmon.cli.demonstration.board import Board
+from boostmon.cli.demonstration.bot_process import BotProcess
+from boostmon.cli.demonstration.browser import open_page
+from boostmon.cli.demonstration.feed import Feed
+from boostmon.cli.demonstration.page import Page
+from boostmon.cli.demonstration.scene import Scene
+from boostmon.cli.demonstration.story import Story
+from boostmon.cli.demonstration.teller import Teller
+from boostmon.cli.demonstration.tempo import Tempo
+from boostmon.cli.demonstration.town import DemoError, Town, is_there
+from boostmon.cli.demonstration.world import WORLD
 from boostmon.cli.logs import configure_logs
-from boostmon.cli.page_routes import Page
 from boostmon.cli.places import Place, bring_up_to_date, port_taken
-from boostmon.cli.scene import Scene
 from boostmon.cli.stopping import until_stopped
-from boostmon.cli.story import Story
-from boostmon.cli.teller import Teller
-from boostmon.cli.tempo import Tempo
-from boostmon.cli.town import DemoError, Town, is_there
 from boostmon.config import LogConfig
 from boostmon.database.clock import DrivenClock
 from boostmon.database.embedded import EmbeddedPostgres

@@ -19,7 +19,7 @@ from boostmon.errors import ConfigurationError, DatabaseError
 
 MEASURED_EVERY = 60.0
 SAMPLES = 3
-HANDOVER = 10  # milliseconds that it may take until all see what was written
+HANDOVER = 10  # milliseconds that it may take to write the file
 LOOK = 0.25  # seconds; whoever writes the file tells nobody
 ASK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8"
 
@@ -142,17 +142,15 @@ class DrivenClock(FileClock):
 
     def drive(self, speed: float) -> None:
         """Let time pass *speed* times as fast from here on; 0 stops it."""
-        now = round(time.time() * 1000)
-        if (
-            speed < self._reading.speed
-        ):  # who looks before the file is there must not be ahead of it
-            now += HANDOVER
-        self._write(Reading(real=now, now=self._at(now), speed=speed))
+        # Until the file is there others go on at the old speed, which must not lead them further.
+        margin = HANDOVER if speed < self._reading.speed else 0
+        real = round(time.time() * 1000) + margin
+        self._write(Reading(real=real, now=self._at(real), speed=speed))
 
     def skip_to(self, moment: int) -> None:
         """Let it be *moment*, unless that is over, and go on at the same speed."""
         now = round(time.time() * 1000)
-        reached = max(moment, self._at(now + HANDOVER))
+        reached = max(moment, self._at(now))
         self._write(Reading(real=now, now=reached, speed=self._reading.speed))
 
     def _write(self, reading: Reading) -> None:

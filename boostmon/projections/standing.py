@@ -8,7 +8,7 @@ from boostmon.events.following import LogEntry, entries_after
 from boostmon.projections.sql import statement
 
 
-class TimerRow(Struct, frozen=True, kw_only=True):
+class RowDocument(Struct, frozen=True, kw_only=True):
     """A row of the read model with all of its columns."""
 
     user_id: str
@@ -30,7 +30,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     head: int
     entries: list[LogEntry]
-    rows: list[TimerRow]
+    rows: list[RowDocument]
     owed: OwedInShort
 
 
@@ -47,8 +47,8 @@ async def read_standing(connection: Connection, *, after: int, limit: int) -> St
         )
 
 
-def _row(row: Record) -> TimerRow:
-    return TimerRow(
+def _row(row: Record) -> RowDocument:
+    return RowDocument(
         user_id=row["user_id"],
         role_id=row["role_id"],
         guild_id=row["guild_id"],

@@ -9,8 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import Meta, Struct
 
-from boostmon.cli.board import KEPT, frame
-from boostmon.cli.scene import Scene
+from boostmon.cli.demonstration.board import KEPT, frame
+from boostmon.cli.demonstration.scene import Scene
 
 KEEP_ALIVE = 15.0  # seconds
 STREAM = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from boostmon.cli.board import Board
-from boostmon.cli.bot_process import BotProcess
-from boostmon.cli.feed import Feed
-from boostmon.cli.tempo import Tempo
+from boostmon.cli.demonstration.board import Board
+from boostmon.cli.demonstration.bot_process import BotProcess
+from boostmon.cli.demonstration.feed import Feed
+from boostmon.cli.demonstration.tempo import Tempo
 
 
 class Scene(Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from boostmon.cli.tempo import Tempo
-from boostmon.cli.town import Town
+from boostmon.cli.demonstration.tempo import Tempo
+from boostmon.cli.demonstration.town import Town
 from boostmon.events.following import LogEntry
 
 PREFIXES = {"user": "@", "role": "@", "channel": "#"}

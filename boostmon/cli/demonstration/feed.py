@@ -3,14 +3,14 @@
 import asyncio
 from contextlib import suppress
 
-from boostmon.cli.board import KEPT, Board
+from boostmon.cli.demonstration.board import KEPT, Board
+from boostmon.cli.demonstration.tempo import Tempo
 from boostmon.cli.places import Place
-from boostmon.cli.tempo import Tempo
 from boostmon.config import PoolConfig
 from boostmon.database.listen import listen
 from boostmon.database.pool import Database, connect
 from boostmon.events.following import LogEntry, entries_after
-from boostmon.projections.standing import Standing, TimerRow, read_standing
+from boostmon.projections.standing import RowDocument, Standing, read_standing
 
 CHANNELS = ["boostmon_log", "boostmon_effects"]
 POLL = 5.0  # seconds; a hint may be missed, and a row changed by hand gives none
@@ -26,7 +26,7 @@ class Feed:
         self._tempo = tempo
         self._database: Database | None = None  # not there yet
         self._looking = asyncio.Lock()
-        self._rows: dict[tuple[str, str], TimerRow] = {}
+        self._rows: dict[tuple[str, str], RowDocument] = {}
         board.post("effects", body={"waiting": 0, "stuck": []})
 
     async def follow(self, place: Place) -> None:
@@ -78,7 +78,7 @@ class Feed:
         self._board.post("effects", body=standing.owed)
         self._tempo.note_dues(row.next_due_at for row in standing.rows if row.next_due_at)
 
-    def _post_row(self, row: TimerRow, *, is_gone: bool = False) -> None:
+    def _post_row(self, row: RowDocument, *, is_gone: bool = False) -> None:
         body = {
             "user_id": row.user_id,
             "role_id": row.role_id,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from boostmon.cli.board import Board
-from boostmon.cli.town import DemoError
+from boostmon.cli.demonstration.board import Board
+from boostmon.cli.demonstration.town import DemoError
 
 FAREWELL = 10.0
 READY_WITHIN = 30.0  # seconds

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Mapping
 
-from boostmon.cli.scene import Scene
-from boostmon.cli.teller import Teller
-from boostmon.cli.town import DemoError, Town
+from boostmon.cli.demonstration.scene import Scene
+from boostmon.cli.demonstration.teller import Teller
+from boostmon.cli.demonstration.town import DemoError, Town
 from boostmon.events.timer import HOUR, MINUTE
 
 LOOK = 0.1  # seconds

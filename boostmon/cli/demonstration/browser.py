@@ -19,13 +19,22 @@ def open_page(url: str, complain: Callable[[str], None]) -> None:
 
 def _open(url: str, complain: Callable[[str], None]) -> None:
     try:
-        is_open = _has_screen() and webbrowser.open(url)
+        is_open = _has_window() and webbrowser.open(url)
     except (OSError, webbrowser.Error):
         is_open = False
     if not is_open:
         complain("No browser could be opened; the address is above.")
 
 
-def _has_screen() -> bool:
-    """Tell whether a browser would have a window, and not take the terminal."""
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in SCREENS)
+def _has_window() -> bool:
+    """Tell whether the browser has a window, and does not take the terminal that tells the story.
+
+    Which one `BROWSER` names is a person's own choice.
+    """
+    if os.environ.get("BROWSER"):
+        return True
+    if sys.platform != "darwin" and not any(os.environ.get(name) for name in SCREENS):
+        return False
+    browser = webbrowser.get()
+    in_terminal = isinstance(browser, webbrowser.GenericBrowser)
+    return not in_terminal or isinstance(browser, webbrowser.BackgroundBrowser)

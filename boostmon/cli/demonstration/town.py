@@ -48,6 +48,8 @@ class Town:
         url = f"{self._sandbox.url}/_sim/interaction/{sent['id']}"
         async with self._session.get(url, params={"wait": "settled", "timeout": 10}) as answer:
             record: dict[str, Any] = await answer.json()
+            if answer.status != HTTPStatus.OK:
+                raise DemoError(f"The sandbox has forgotten the command: {record['message']}")
             return record
 
     def news(self) -> list[tuple[str, str]]:

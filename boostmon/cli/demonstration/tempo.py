@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from boostmon.cli.board import Board
+from boostmon.cli.demonstration.board import Board
 from boostmon.database.clock import DrivenClock
 
 
