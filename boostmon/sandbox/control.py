@@ -13,7 +13,7 @@ from boostmon.sandbox.errors import ApiError, ControlError
 from boostmon.sandbox.faults import Fault
 from boostmon.sandbox.interactions import Interaction
 from boostmon.sandbox.limits import Limits
-from boostmon.sandbox.loopback import refuse_elsewhere
+from boostmon.sandbox.loopback import check_origin
 from boostmon.sandbox.render import LOADING
 from boostmon.sandbox.state import interaction, state
 from boostmon.sandbox.usage import Use, use
@@ -42,7 +42,7 @@ class Control:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, from this machine only."""
         try:
-            refuse_elsewhere(request)
+            check_origin(request)
             return _answer(await self._find(request))
         except ControlError as error:
             return _answer({"message": str(error)}, error.status)

@@ -10,7 +10,7 @@ from boostmon.sandbox.errors import ControlError
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def refuse_elsewhere(request: web.Request) -> None:
+def check_origin(request: web.Request) -> None:
     """Refuse what a page from elsewhere could send: by a name of its own, or from its origin."""
     origin = request.headers.get("Origin")
     for url in (f"//{request.host}", origin):
@@ -22,7 +22,7 @@ def refuse_elsewhere(request: web.Request) -> None:
 async def loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let an application answer this machine only, and say so to others as `/_sim` does."""
     try:
-        refuse_elsewhere(request)
+        check_origin(request)
     except ControlError as error:
         return web.json_response({"message": str(error)}, status=error.status)
     return await handler(request)

@@ -83,7 +83,7 @@ class Story:
     async def _end(self) -> None:
         self._teller.chapter("How it ended")
         if ("max", "–") not in self._town.members():
-            self._surprise("max still has a role.")
+            self._surprise("max was to end without a role.")
         self._teller.members()
         await self._feed.refresh()
         self._teller.log(self._board.entries)
