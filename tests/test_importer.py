@@ -11,6 +11,7 @@ import pytest
 from boostmon.commands import importer as importing
 from boostmon.commands.data_json import Server, read_file
 from boostmon.commands.decider import LONGEST, Clear, Pause, SetTime
+from boostmon.commands.erase import end_timers, replace
 from boostmon.commands.import_shapes import Judged
 from boostmon.commands.importer import Imported, Importer, Standing
 from boostmon.commands.sweeper import Swept
@@ -167,6 +168,22 @@ async def test_a_dry_run_says_the_same_and_writes_nothing(
     preview = await importer(database).preview(file)
     assert await owner.fetchval("SELECT count(*) FROM events") == 0
     assert preview == await importer(database).run(file)
+
+
+async def test_who_was_erased_since_is_not_brought_back_by_the_same_file(
+    database: Database, owner: asyncpg.Connection, write: Any
+) -> None:
+    file = judged(write(entry(RUNNING)))
+    await importer(database).run(file)
+    await end_timers(owner, handler_over(database), TIMER.user_id, NOW)
+    await owner.execute("UPDATE effects SET state = 'done'")
+    await replace(owner, TIMER.user_id)
+
+    (foretold,) = await importer(database).preview(file)
+    (result,) = await importer(database).run(file)
+
+    assert foretold == result
+    assert "unchanged" == result.outcome
 
 
 async def test_a_file_of_several_batches_is_imported_whole(

@@ -107,10 +107,16 @@ class Importer:
         ]
 
     async def _foretell(self, prepared: Sequence[_Prepared]) -> list[Imported]:
+        appends = [work for _, work in prepared if isinstance(work, Append)]
+        known = await self._store.known([append.command_id for append in appends])
         return [
-            self._result(imported, "imported") if isinstance(work, Append) else work
+            self._foretold(imported, work, known) if isinstance(work, Append) else work
             for imported, work in prepared
         ]
+
+    def _foretold(self, imported: ImportedTimer, work: Append, known: set[str]) -> Imported:
+        # Known, and without a history here: the person was erased since.
+        return self._result(imported, "unchanged" if work.command_id in known else "imported")
 
     async def _append(self, prepared: Sequence[_Prepared]) -> list[Imported]:
         appends = [work for _, work in prepared if isinstance(work, Append)]

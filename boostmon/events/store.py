@@ -81,6 +81,11 @@ class EventStore:
         """Return the histories of *timers* in their order; one unreadable harms no other."""
         return await self._reading.ask(timers)
 
+    async def known(self, command_ids: Sequence[str]) -> set[str]:
+        """Return those of *command_ids* that are recorded, for whatever timer."""
+        rows = await self._database.fetch(statement("commands_known"), command_ids)
+        return {row["command_id"] for row in rows}
+
     async def append(self, *appends: Append) -> list[Outcome]:
         """Record each of *appends*, all or nothing, in one commit; answer in their order.
 
