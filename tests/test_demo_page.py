@@ -1,9 +1,11 @@
 """What the demonstration tells its page, and what the page may ask of it."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from boostmon.cli.demonstration.feed import Feed
 from boostmon.cli.demonstration.page import Page
 from boostmon.cli.demonstration.scene import Scene
 from boostmon.cli.demonstration.tempo import Tempo
-from boostmon.cli.demonstration.town import DemoError
+from boostmon.cli.demonstration.town import DemoError, is_there
 from boostmon.cli.demonstration.world import WORLD
 from boostmon.cli.places import Place
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime, TimerCommand
@@ -36,9 +38,14 @@ class Demo(Struct):
     """A page's surroundings without the page: a person with a browser, and the write side."""
 
     scene: Scene
-    url: str
+    sandbox: Sandbox
     http: aiohttp.ClientSession
     handler: CommandHandler
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.sandbox.url
 
     def stream(self, *, after: int | None = None) -> Any:
         """Open the stream."""
@@ -73,14 +80,14 @@ def scene_in(folder: Path) -> Scene:
 
 
 @asynccontextmanager
-async def served(scene: Scene) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+async def served(scene: Scene) -> AsyncIterator[tuple[Sandbox, aiohttp.ClientSession]]:
     applications = {"/_demo/": Page(scene).application()}
     async with (
         Sandbox(world=WORLD, applications=applications) as sandbox,
         aiohttp.ClientSession() as http,
     ):
         try:
-            yield sandbox.url, http
+            yield sandbox, http
         finally:
             scene.board.close()
 
@@ -97,8 +104,8 @@ async def demo(
     monkeypatch.setattr("boostmon.cli.demonstration.feed.POLL", 600.0)
     scene = scene_in(tmp_path)
     place = Place(url=bot_url, owner_url=owner_url, statement_cache=True)
-    async with served(scene) as (url, http), beside(scene.feed.follow(place)):
-        yield Demo(scene, url, http, handler_over(database))
+    async with served(scene) as (sandbox, http), beside(scene.feed.follow(place)):
+        yield Demo(scene, sandbox, http, handler_over(database))
 
 
 def stands(told: Stream) -> dict[tuple[str, str], Any]:
@@ -253,9 +260,9 @@ async def test_a_page_that_hears_nothing_is_kept_awake(
 async def test_a_page_that_does_not_read_is_left_out_of_what_is_over(tmp_path: Path) -> None:
     """It costs what its connection holds; in the end it has the newest, and not all between."""
     scene, big, changes = scene_in(tmp_path), "x" * 10_000, 5_000
-    async with served(scene) as (url, http), stream(http, url) as other:
+    async with served(scene) as (sandbox, http), stream(http, sandbox.url) as other:
         await other.until(lambda it: it.name == "bot")
-        slow, connection = await raw_stream(url)
+        slow, connection = await raw_stream(sandbox.url)
         for number in range(changes):
             scene.board.post("effects", body={"waiting": number, "stuck": big})
             await asyncio.sleep(0)
@@ -390,15 +397,78 @@ async def test_what_makes_no_sense_is_refused_in_a_sentence(
     assert not demo.scene.board.was_read
 
 
+@pytest.fixture
+async def bot(demo: Demo, bot_url: str, owner_url: str) -> AsyncIterator[BotProcess]:
+    """Lend the bot of *demo*, at work."""
+    environ = {
+        "DATABASE_URL": bot_url,
+        "BOOSTMON_OWNER_DATABASE_URL": owner_url,
+        "DISCORD_TOKEN": demo.sandbox.token,
+        "BOOSTMON_DISCORD_API": demo.sandbox.api,
+        "BOOSTMON_CLOCK": str(demo.scene.folder / "clock.json"),
+    }
+    async with beside(demo.scene.bot.keep(environ, lambda: is_there(demo.sandbox))):
+        await demo.scene.bot.until_there()
+        yield demo.scene.bot
+
+
+async def test_a_person_stops_the_bot_and_starts_it_again(demo: Demo, bot: BotProcess) -> None:
+    async with demo.stream() as told:
+        await told.until_bot("running")
+        assert (202, "") == await demo.post("bot", {"do": "stop"})
+        await told.until_bot("stopped")
+        assert not is_there(demo.sandbox)
+        assert not bot.has_died
+
+        assert (202, "") == await demo.post("bot", {"do": "start"})
+        await told.until_bot("starting")
+        await told.until_bot("running")
+        assert is_there(demo.sandbox)
+
+
+async def test_a_skip_has_the_bot_do_what_is_due(demo: Demo, bot: BotProcess) -> None:
+    timer = fresh_timer()
+    await demo.set(timer, HOUR)
+    async with demo.stream() as told:
+        await told.until_event(1)
+        assert (204, "") == await demo.post("clock", {"skip": True})
+        warned = await told.until_event(2)
+        assert (204, "") == await demo.post("clock", {"skip": True})
+
+    assert ("WarningSent", 10) == (warned.body["type"], warned.body["data"]["minutes"])
+    assert "running" == bot.state
+
+
+async def test_the_page_is_told_when_the_bot_is_killed(demo: Demo, bot: BotProcess) -> None:
+    (process,) = bots_at(demo.url)
+    async with demo.stream() as told:
+        await told.until_bot("running")
+        os.kill(process, signal.SIGKILL)
+        await told.until_bot("stopped")
+
+    assert bot.has_died
+
+
+def bots_at(url: str) -> list[int]:
+    """Return the processes of bots whose Discord is at *url*."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            is_bot = b"boostmon\0run" in process.joinpath("cmdline").read_bytes()
+            if is_bot and url.encode() in process.joinpath("environ").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
 async def test_a_bot_that_dies_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     scene = scene_in(tmp_path)
     environ = {"DATABASE_URL": "postgresql://127.0.0.1:1/nothing"}  # and no token
-    async with served(scene) as (url, http), stream(http, url) as told:
+    async with served(scene) as (sandbox, http), stream(http, sandbox.url) as told:
         assert {"state": "starting"} == (await told.until(lambda it: it.name == "bot")).body
         async with beside(scene.bot.keep(environ, lambda: False)):
             await told.until_bot("stopped")
             with pytest.raises(DemoError, match=r"ended by itself: .*DISCORD_TOKEN is not set"):
-                await scene.bot.until_running()
+                await scene.bot.until_there()
 
             scene.bot.start()  # as a person may, who has mended it
             await told.until_bot("starting")
@@ -406,7 +476,7 @@ async def test_a_bot_that_dies_is_told_of_with_its_last_words(tmp_path: Path) ->
 
 async def test_a_bot_that_is_stopped_before_it_begins_waits_to_be_started(tmp_path: Path) -> None:
     scene = scene_in(tmp_path)
-    async with served(scene) as (url, http), stream(http, url) as told:
+    async with served(scene) as (sandbox, http), stream(http, sandbox.url) as told:
         scene.bot.stop()
         async with beside(scene.bot.keep({"DISCORD_TOKEN": ""}, lambda: True)):
             await told.until_bot("stopped")

@@ -43,9 +43,14 @@ class BotProcess:
         self.is_wanted = False
         self._asked.set()
 
-    async def until_running(self) -> None:
+    @property
+    def is_there(self) -> bool:
+        """Whether it runs, and is not about to end."""
+        return self.is_wanted and self.state == "running"
+
+    async def until_there(self) -> None:
         """Wait until it is there; raise `DemoError` when that takes too long, or it has died."""
-        while self.state != "running":
+        while not self.is_there:
             if self.has_died:
                 raise DemoError(f"The bot has ended by itself: {self.tail()}")
             try:

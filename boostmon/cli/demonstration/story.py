@@ -41,6 +41,7 @@ class Story:
         self._tempo = scene.tempo
         self._speed = speed
         self._environ = environ
+        self._is_paused = False  # as the reader knows
 
     async def tell(self) -> None:
         """Tell it all; raise `DemoError` when it does not come out as it should."""
@@ -117,31 +118,30 @@ class Story:
         self._tempo.ask(self._speed)
         seen, patience = until is None, LATEST
         while self._tempo.now() < target or not seen:
-            await self._time_there()
+            self._mention_pause()
             await self._bot_there()
             await asyncio.sleep(LOOK)
             news = self._teller.news()
             seen = seen or any(until in text for text in news if until)
-            if self._tempo.now() >= target:
-                patience -= LOOK if not self._board.was_read else 6 * LOOK
+            if self._tempo.now() >= target and not self._tempo.is_paused:
+                patience -= LOOK if not self._board.was_read else 3 * LOOK
             if patience < 0:
                 self._surprise(f"Nobody was told: {until}")
                 break
         self._tempo.ask(1.0)
 
-    async def _time_there(self) -> None:
-        if self._tempo.is_paused:
+    def _mention_pause(self) -> None:
+        if self._tempo.is_paused and not self._is_paused:
             self._teller.aside("Time stands still; the story goes on with it.")
-            while self._tempo.is_paused:  # noqa: ASYNC110 - the clock has no event
-                await asyncio.sleep(LOOK)
+        self._is_paused = self._tempo.is_paused
 
     async def _bot_there(self) -> None:
         """Wait for the bot; a person may have stopped it."""
-        if self._bot.state == "running":
+        if self._bot.is_there:
             return
         if not self._bot.is_wanted and not self._bot.has_died:
             self._teller.aside("BoostMon is stopped; the story goes on when it runs again.")
-        await self._bot.until_running()
+        await self._bot.until_there()
 
     def _surprise(self, text: str) -> None:
         """Tell what should not be; it is a failure unless somebody may have played along."""

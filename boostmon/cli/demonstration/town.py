@@ -10,6 +10,8 @@ import aiohttp
 from boostmon.errors import BoostmonError
 from boostmon.sandbox import Sandbox
 
+ANSWER_WITHIN = 3.0  # seconds; then Discord says that the application did not respond
+SETTLED_WITHIN = 10.0
 MENTION = re.compile(r"<(@&|@|#)(\d+)>")
 MOMENT = re.compile(r"<t:(\d+):([FR])>")
 OPTION_TYPES = {"user": 6, "role": 8, "channel": 7, "duration": 3}
@@ -33,7 +35,8 @@ class Town:
     async def give(self, who: str, name: str, options: dict[str, str]) -> dict[str, Any] | None:
         """Have *who* give a slash command, and return what became of the interaction.
 
-        None: Discord itself does not let *who* use that command.
+        None: Discord itself does not let *who* use that command. Without `acknowledged_ms` nobody
+        answered.
         """
         payload = {
             "type": 2,
@@ -45,12 +48,10 @@ class Town:
         sent = await self._post("/_sim/interaction", payload)
         if sent is None:
             return None
-        url = f"{self._sandbox.url}/_sim/interaction/{sent['id']}"
-        async with self._session.get(url, params={"wait": "settled", "timeout": 10}) as answer:
-            record: dict[str, Any] = await answer.json()
-            if answer.status != HTTPStatus.OK:
-                raise DemoError(f"The sandbox has forgotten the command: {record['message']}")
+        record = await self._became(sent["id"], "answered", ANSWER_WITHIN)
+        if record["acknowledged_ms"] is None:
             return record
+        return await self._became(sent["id"], "settled", SETTLED_WITHIN)
 
     def news(self) -> list[tuple[str, str]]:
         """Return where and what the bot has posted since the last time, oldest first."""
@@ -103,6 +104,15 @@ class Town:
         known = {"user": "users", "role": "roles", "channel": "channels"}
         given = self.ids[known[key]][value] if key in known else value
         return {"name": key, "type": OPTION_TYPES[key], "value": given}
+
+    async def _became(self, interaction_id: str, wanted: str, seconds: float) -> dict[str, Any]:
+        url = f"{self._sandbox.url}/_sim/interaction/{interaction_id}"
+        patience = {"wait": wanted, "timeout": str(seconds)}
+        async with self._session.get(url, params=patience) as answer:
+            record: dict[str, Any] = await answer.json()
+            if answer.status != HTTPStatus.OK:
+                raise DemoError(f"The sandbox has forgotten the command: {record['message']}")
+            return record
 
     async def _post(self, path: str, payload: dict[str, Any]) -> dict[str, Any] | None:
         async with self._session.post(self._sandbox.url + path, json=payload) as answer:
