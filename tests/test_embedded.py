@@ -139,6 +139,19 @@ async def refusal(data_dir: Path) -> str:
     return str(refused.value)
 
 
+async def test_nobody_writes_any_more_after_a_start_that_was_cancelled(folder: Path) -> None:
+    server = EmbeddedPostgres(folder / "new", durable=False)
+    starting = asyncio.create_task(server.__aenter__())
+    async with asyncio.timeout(20):
+        while not any(folder.glob("new/new-*")):  # noqa: ASYNC110 - a thread makes it
+            await asyncio.sleep(0.001)
+    starting.cancel()
+    await asyncio.wait([starting])
+
+    assert starting.cancelled()
+    assert [] == list(folder.glob("new/new-*"))
+
+
 async def test_a_new_folder_gets_a_database_and_two_modest_roles(folder: Path) -> None:
     async with EmbeddedPostgres(folder / "new", durable=False) as server:
         assert server.is_owner

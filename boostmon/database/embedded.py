@@ -8,8 +8,9 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import asyncpg
@@ -144,7 +145,7 @@ class EmbeddedPostgres:
         for left in self._dir.glob("new-*"):  # by one who was killed; its initdb may still be
             shutil.rmtree(left, ignore_errors=True)  # tidying up, so the next start looks again
         if not server.data.exists():
-            await asyncio.to_thread(self._initialize, server)
+            await _to_the_end(asyncio.to_thread(self._initialize, server))
         self._make_socket_dir(server.account)
         self._process = server.spawn()
         await server.ready(self._process)
@@ -218,6 +219,16 @@ class EmbeddedPostgres:
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}@/{database}?host={quote(str(self._socket))}&port={PORT}"
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do *work*; a cancellation waits until it is done, since a thread cannot be cut off."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _give(folder: Path, account: Account | None) -> None:
