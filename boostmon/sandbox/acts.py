@@ -30,6 +30,7 @@ def audit(discord: Discord, guild: Guild, by: Cause, what: Json) -> None:
         entry["reason"] = by.reason
     guild.audit_log.appendleft(entry)
     event = "GUILD_AUDIT_LOG_ENTRY_CREATE"
+    discord.watch.tell(event, lambda: entry | {"guild_id": guild.id})
     for session in discord.sessions.of_guild(guild, MODERATION):
         member = guild.members[session.bot_id]
         if permissions.in_guild(guild, member) & permissions.VIEW_AUDIT_LOG:
@@ -85,6 +86,7 @@ def bot_leaves(discord: Discord, guild: Guild, bot_id: str) -> None:
     for role in own:
         delete_role(discord, guild, role, Cause(guild.owner_id))
     discord.world.bots[bot_id].commands.pop(guild.id, None)
+    discord.watch.begin_anew()
 
 
 def bot_joins(discord: Discord, guild: Guild, bot_id: str) -> None:
@@ -99,6 +101,7 @@ def bot_joins(discord: Discord, guild: Guild, bot_id: str) -> None:
 
 def announce(discord: Discord, guild: Guild, *, only: str | None = None, new: bool) -> None:
     """Send GUILD_CREATE to the bots in *guild*; clients tell a *new* one by the absent key."""
+    discord.watch.begin_anew()
     for session in discord.sessions.of_guild(guild, GUILDS):
         if only in (None, session.bot_id):
             data = session.guild_create(discord.world, guild)

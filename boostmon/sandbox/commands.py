@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from boostmon.sandbox import picture
 from boostmon.sandbox.command_rules import CHAT_INPUT, complete
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import invalid, refuse
@@ -57,6 +58,7 @@ def overwrite(discord: Discord, bot: Bot, scope: str, bodies: list[Json]) -> lis
         raise refuse(30032)
     made = [_kept_or_made(discord, bot, scope, body) for body in bodies]
     bot.commands[scope] = {command["id"]: command for command in made}
+    _show(discord, bot)
     return made
 
 
@@ -76,6 +78,7 @@ def upsert(discord: Discord, bot: Bot, scope: str, body: Json) -> tuple[Json, bo
     if new and made["type"] == CHAT_INPUT and same_kind >= _MOST:
         raise refuse(30032)
     listed[made["id"]] = made
+    _show(discord, bot)
     return made, new
 
 
@@ -87,7 +90,19 @@ def edit(discord: Discord, bot: Bot, scope: str, command: Json, body: Json) -> J
         raise invalid(error.errors) from error
     made = _made(discord, bot, scope, whole_body, command["id"])
     bot.commands[scope][command["id"]] = made
+    _show(discord, bot)
     return made
+
+
+def delete(discord: Discord, bot: Bot, scope: str, command: Json) -> None:
+    """Delete a command."""
+    del bot.commands[scope][command["id"]]
+    _show(discord, bot)
+
+
+def _show(discord: Discord, bot: Bot) -> None:
+    """Tell those who look on which commands there are now."""
+    discord.watch.tell("BOT", lambda: picture.bot(discord, bot))
 
 
 def shown(command: Json, *, full: bool) -> Json:

@@ -19,6 +19,7 @@ from boostmon.sandbox.state import interaction, state
 from boostmon.sandbox.usage import Use, use
 from boostmon.sandbox.world_spec import WorldSpec
 
+_UNTOLD = ("guild", "user")  # what they change, the gateway does not tell of
 _Shape = TypeVar("_Shape")
 _Handler = Callable[[web.Request, bytes], Awaitable[Any]]
 
@@ -60,7 +61,10 @@ class Control:
             return await self._interaction(request, tail.removeprefix("interaction/"))
         if request.method == "POST" and (change := CHANGES.get(tail)):
             kind, apply = change
-            return apply(self._discord, msgspec.json.decode(raw or b"{}", type=kind)) or {}
+            done = apply(self._discord, msgspec.json.decode(raw or b"{}", type=kind))
+            if tail in _UNTOLD:
+                self._discord.watch.begin_anew()
+            return done or {}
         raise ControlError(f"there is no {request.method} /_sim/{tail}", 404)
 
     async def _state(self, _: web.Request, __: bytes) -> Any:
@@ -105,12 +109,17 @@ class Control:
         if not (fault.status or fault.hang or fault.reset):
             raise ControlError("a fault needs a status, a hang or a reset")
         self._discord.faults.armed.append(fault)
+        self._tell_faults()
         return fault
 
     async def _disarm(self, request: web.Request, _: bytes) -> Any:
         fault_id = _number(request, "id") if "id" in request.query else None
         self._discord.faults.clear(fault_id)
+        self._tell_faults()
         return self._discord.faults.armed
+
+    def _tell_faults(self) -> None:
+        self._discord.watch.tell("FAULTS", lambda: self._discord.faults.armed)
 
     async def _limits(self, _: web.Request, raw: bytes) -> Any:
         given = _read(raw, dict[str, Any])

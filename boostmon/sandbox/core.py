@@ -18,7 +18,10 @@ class Discord:
 
     def __init__(self, limits: Limits, spec: WorldSpec | None = None) -> None:
         self.url = ""
+        self.beside: list[str] = []
+        """The paths of what else is served, such as `/_demo/`."""
         self.sessions = Sessions()
+        self.watch = self.sessions.watch
         self._first_limits = limits
         self.world = World(Snowflakes())
         self.reset(spec)
@@ -33,6 +36,7 @@ class Discord:
         self.journal = Journal()
         self._nonces: dict[tuple[str, str], tuple[float, Message]] = {}
         self._ahead = 0.0
+        self.watch.begin_anew()
 
     def now(self) -> float:
         """Return the clock of interactions and nonces: steady, and tests may advance it."""

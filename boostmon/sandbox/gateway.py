@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from boostmon.sandbox import render
+from boostmon.sandbox import picture, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.model import Bot
 from boostmon.sandbox.seed import new_token
@@ -87,8 +87,15 @@ class Gateway:
         if session is None or session.connection is not connection:
             return
         session.connection = None
+        self._show(session)
         if connection.socket.close_code in _GONE and not connection.closed_by_us:
             self._discord.sessions.end(session)
+
+    def _show(self, session: Session) -> None:
+        """Tell those who look on whether the bot is there."""
+        bot = self._discord.world.bots.get(session.bot_id)
+        if bot:
+            self._discord.watch.tell("BOT", lambda: picture.bot(self._discord, bot))
 
     def _take(self, connection: Connection, payload: Json, lately: int) -> None:
         if lately > _MOST_EVENTS:
@@ -156,6 +163,7 @@ class Gateway:
             "_trace": ["sandbox"],
         }
         session.dispatch("READY", ready)
+        self._show(session)
         for guild in guilds:
             if guild.available and session.intents & 1:
                 session.dispatch("GUILD_CREATE", session.guild_create(world, guild))
@@ -178,6 +186,7 @@ class Gateway:
         for payload in missed:
             connection.send(payload)
         session.dispatch("RESUMED", {"_trace": ["sandbox"]})
+        self._show(session)
 
     def _members(self, session: Session, data: Json) -> None:
         """Answer a request for members, in chunks."""

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from boostmon.sandbox import permissions, render
+from boostmon.sandbox import permissions, picture, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import refuse
 from boostmon.sandbox.model import Channel, Guild, Message
@@ -112,8 +112,10 @@ def post(discord: Discord, channel: Channel, message: Message) -> None:
     """Put a message into its channel and tell everybody who can see it."""
     if message.viewer_id is not None:
         channel.private[message.id] = message
+        _show(discord, channel, message)
         return
     channel.messages[message.id] = message
+    _show(discord, channel, message)
     _tell(discord, channel, message, "MESSAGE_CREATE")
 
 
@@ -121,20 +123,27 @@ def edited(discord: Discord, channel: Channel, message: Message, *, stamp: bool 
     """Note that a message was edited, and tell."""
     if stamp:
         message.edited = now()
+    _show(discord, channel, message)
     if message.viewer_id is None:
         _tell(discord, channel, message, "MESSAGE_UPDATE")
 
 
 def delete(discord: Discord, channel: Channel, message: Message) -> None:
     """Take a message away."""
+    data = {"id": message.id, "channel_id": channel.id}
+    discord.watch.tell("MESSAGE_DELETE", lambda: data)
     if channel.private.pop(message.id, None):
         return
     del channel.messages[message.id]
-    data = {"id": message.id, "channel_id": channel.id}
     if channel.guild_id:
         data["guild_id"] = channel.guild_id
     for session in _listeners(discord, channel):
         session.dispatch("MESSAGE_DELETE", data)
+
+
+def _show(discord: Discord, channel: Channel, message: Message) -> None:
+    """Show a message as it is now to those who look on."""
+    discord.watch.tell("MESSAGE", lambda: picture.message(discord, channel, message))
 
 
 def _tell(discord: Discord, channel: Channel, message: Message, event: str) -> None:

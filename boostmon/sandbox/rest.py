@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from boostmon.sandbox import (  # noqa: F401 -- importing them registers their routes
+    picture,
     rest_applications,
     rest_channels,
     rest_guilds,
@@ -73,7 +74,10 @@ class Rest:
                 entry["crash"] = repr(error)
                 return _json(plain(500).body, 500, {})
 
-        return await _with_fault(request, entry, fault, answer)
+        try:
+            return await _with_fault(request, entry, fault, answer)
+        finally:
+            self._discord.watch.tell("REQUEST", lambda: picture.request(entry))
 
     async def _answer(
         self, request: web.Request, raw: bytes, route: Route, ids: dict[str, str]

@@ -103,7 +103,7 @@ async def patch_command(call: Call) -> Any:
 @route("DELETE", _IN_GUILD + "/{command_id}")
 async def delete_command(call: Call) -> Any:
     """Delete a command."""
-    del call.bot.commands[_scope(call)][_command(call)["id"]]
+    commands.delete(call.discord, call.bot, _scope(call), _command(call))
 
 
 @route("GET", _IN_GUILD + "/permissions")

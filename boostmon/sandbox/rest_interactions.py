@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from boostmon.sandbox import command_rules, content, render
+from boostmon.sandbox import command_rules, content, picture, render
 from boostmon.sandbox.errors import invalid
 from boostmon.sandbox.interactions import (
     AUTOCOMPLETE,
@@ -61,6 +61,7 @@ async def answer(call: Call) -> Any:
     found.acknowledged_ms = int((now - found.created) * 1000)
     found.callback_type = kind
     touch(found)
+    call.discord.watch.tell("INTERACTION", lambda: picture.interaction(found))
     return Reply(_response(call, found, kind)) if with_response else None
 
 

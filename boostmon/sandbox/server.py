@@ -13,6 +13,7 @@ from boostmon.sandbox.core import Discord
 from boostmon.sandbox.gateway import Gateway
 from boostmon.sandbox.limits import Limits
 from boostmon.sandbox.loopback import loopback_only
+from boostmon.sandbox.page import Page
 from boostmon.sandbox.rest import PREFIX, Rest
 from boostmon.sandbox.state import state
 from boostmon.sandbox.world_spec import WorldSpec
@@ -37,6 +38,7 @@ class Sandbox:
         self.discord = Discord(limits or Limits(), spec)
         self._port = port
         self._applications = applications or {}
+        self.discord.beside = list(self._applications)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -102,6 +104,7 @@ def _application(discord: Discord, others: Mapping[str, web.Application]) -> web
         app.add_subapp(path, other)
     app.router.add_get("/gateway", gateway.handle)
     app.router.add_get("/gateway/", gateway.handle)
+    Page(discord).add_to(app)
     app.router.add_route("*", "/_sim/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
     return app

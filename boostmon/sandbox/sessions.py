@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode, web
 
 from boostmon.sandbox import render
 from boostmon.sandbox.model import Bot, Guild, World
+from boostmon.sandbox.watch import Watch
 
 GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
 PRESENCES, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 8, 1 << 9, 1 << 12, 1 << 15
@@ -117,6 +118,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._all: dict[str, Session] = {}
+        self.watch = Watch()
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._all.values()))
@@ -147,6 +149,7 @@ class Sessions:
         self, guild: Guild, event: str, data: Json, intent: int = GUILDS, *, always: str = ""
     ) -> None:
         """Send an event of *guild* to those with *intent*, and to the bot *always*."""
+        self.watch.tell(event, lambda: data)
         for session in self.in_guild(guild):
             if session.intents & intent or session.bot_id == always:
                 session.dispatch(event, data)
