@@ -11,20 +11,17 @@ const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric",
 
 export function showClock() {
   for (const speed of SPEEDS) {
-    byId(`speed-${speed}`).addEventListener("click", () => set(demo.clock?.speed === 0 ? { speed, paused: false } : { speed }, speed));
+    byId(`speed-${speed}`).addEventListener("click", () => set({ speed }));
   }
   byId("pause").addEventListener("click", () => set({ paused: demo.clock?.speed !== 0 }));
   byId("skip").addEventListener("click", () => set({ skip: true }));
   everyTick(draw);
 }
 
-async function set(body, speed) {
+async function set(body) {
   write(byId("clock-said"), "");
   try {
-    if (speed && body.paused === false) {
-      await setDemoClock({ paused: false });
-      await setDemoClock({ speed });
-    } else await setDemoClock(body);
+    await setDemoClock(body);
   } catch (error) {
     write(byId("clock-said"), error.message);
   }

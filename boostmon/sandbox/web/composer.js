@@ -126,12 +126,12 @@ async function send() {
   const body = asked(line.chosen, options);
   const { name } = line.chosen;
   try {
-    const made = await sim("interaction", body);
     store.last = body;
+    const made = await sim("interaction", body);
     store.touch("last");
     leave("");
     text().focus();
-    explain(await store.answer(made.id), made, name);
+    explain(made.sessions ? await store.answer(made.id) : null, made, name);
   } catch (error) {
     complain(sentence(error.message));
   }

@@ -35,7 +35,7 @@ function time(message, style) {
 
 function heading(message, author) {
   return h(
-    "h3",
+    "h2",
     {},
     h("span", { class: "name", colour: colourOf(author) }, nameOf(author)),
     message.author.bot ? tag() : null,

@@ -3,6 +3,7 @@
 import { amount, clock, everyTick, moment, shown } from "./clock.js";
 import { demo } from "./demo.js";
 import { byId, fill, h } from "./dom.js";
+import { inline } from "./markdown.js";
 import { face, nameOf, roleChip, standing } from "./names.js";
 import { store } from "./store.js";
 
@@ -96,8 +97,8 @@ function drawEffects() {
   const { waiting, stuck } = demo.effects;
   const box = byId("effects");
   box.hidden = !waiting && !stuck.length;
-  const lines = stuck.map((one) => h("li", {}, h("b", {}, "Stuck: "), `${KIND_WORDS[one.kind] ?? one.kind} of ${nameOf(one.user_id)}, ${roleOf(one.role_id).name}. `, h("small", {}, one.last_error)));
-  box.replaceChildren(...(waiting ? [h("li", {}, `${waiting} owed to Discord`)] : []), ...lines);
+  const lines = stuck.map((one) => h("li", {}, h("b", {}, "Stuck: "), `${KIND_WORDS[one.kind] ?? one.kind} of ${nameOf(one.user_id)}, ${roleOf(one.role_id).name}. `, h("small", {}, inline(one.last_error ?? ""))));
+  box.replaceChildren(...(waiting ? [h("li", {}, waiting === 1 ? "One thing is still owed to Discord." : `${waiting} things are still owed to Discord.`)] : []), ...lines);
 }
 
 const KIND_WORDS = { give_role: "giving the role", take_role: "taking the role", notice: "a notice" };

@@ -1,0 +1,363 @@
+"""The page in a real browser: with a bot of nobody's in the plain sandbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser import CHROMIUM, PHONE, Person, browser, person
+from tests.sandbox_client import Client, sandbox
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+REPLY, CHOICES = 4, 8
+PRIVATE = 64
+GREET: dict[str, Any] = {
+    "name": "greet",
+    "description": "Greets somebody",
+    "options": [
+        {"name": "who", "description": "Whom", "type": 6, "required": True},
+        {"name": "words", "description": "In which words", "type": 3, "required": True},
+        {"name": "times", "description": "How often", "type": 4, "min_value": 1, "max_value": 9},
+        {"name": "loud", "description": "Whether to shout", "type": 5},
+    ],
+}
+GREET["options"][1]["autocomplete"] = True
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client() -> AsyncIterator[Client]:
+    """Give a sandbox whose bot has a command /greet."""
+    async with sandbox() as running:
+        await running.register(**GREET)
+        await running.register(name="rule", default_member_permissions=str(1 << 28))
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def at() -> AsyncIterator[Browser]:
+    """Lend a browser."""
+    async with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def pictures(pytestconfig: pytest.Config) -> Path:
+    """Say where pictures of the page are kept."""
+    assert pytestconfig.cache
+    return pytestconfig.cache.mkdir("pictures")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def mona(client: Client, at: Browser, pictures: Path) -> AsyncIterator[Person]:
+    """Lend the page as it opens: somebody acts as mona, who moderates."""
+    async with person(at, client.sandbox.url, pictures) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def bot(client: Client, answer: Any, choices: list[Any] | None = None) -> AsyncIterator[None]:
+    """Let a bot answer each command with the same."""
+
+    async def work() -> None:
+        async with client.gateway() as socket:
+            ready.set()
+            while True:
+                it = (await socket.event("INTERACTION_CREATE"))["d"]
+                body = {"type": REPLY, "data": answer}
+                if it["type"] == CHOICES // 2:
+                    body = {"type": CHOICES, "data": {"choices": choices}}
+                path = f"/interactions/{it['id']}/{it['token']}/callback"
+                await client.api("POST", path, body, token=None)
+
+    ready = asyncio.Event()
+    working = asyncio.create_task(work())
+    await ready.wait()
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def post(client: Client, **body: Any) -> Any:
+    """Let the bot post in #general."""
+    return (await client.api("POST", f"{client.channel()}/messages", body)).body
+
+
+def uses(client: Client, kind: int) -> list[Any]:
+    """Return what came to the bot, of a kind."""
+    return [it["data"] for it in client.sandbox.state()["interactions"] if it["type"] == kind]
+
+
+async def test_a_command_is_filled_in_by_keyboard_alone(client: Client, mona: Person) -> None:
+    suggested = [{"name": "Good day", "value": "good day"}]
+    async with bot(client, {"content": "Good day, **Max**!"}, suggested):
+        await expect(mona.find(".member", "BoostMon")).to_contain_text("online")
+        await mona.find("#composer-text").focus()
+        await mona.type("/")
+        await expect(mona.find("#suggestions [role=option]")).to_have_text(
+            ["/greetGreets somebody", "/ruleA command"]
+        )
+        await mona.press("Enter")
+        await expect(mona.focused).to_have_attribute("id", "option-who")
+        await mona.type("ma")
+        await expect(mona.find("#suggestions [aria-selected=true]")).to_contain_text("Max")
+        await mona.press("Tab")
+        await mona.type("go")
+        await expect(mona.find("#suggestions [aria-selected=true]")).to_have_text("Good day")
+        await mona.press("Enter", "ArrowDown", "Enter")
+        await expect(mona.focused).to_have_attribute("id", "option-times")
+        await mona.type("3")
+        await mona.press("Enter")
+        await expect(mona.last.locator(".text")).to_have_text("Good day, Max!")
+        await expect(mona.last.locator(".asked")).to_have_text("MMona used /greet")
+    assert uses(client, 2)[-1]["options"] == [
+        {"name": "who", "type": 6, "value": client.user("max")},
+        {"name": "words", "type": 3, "value": "good day"},
+        {"name": "times", "type": 4, "value": 3},
+    ]
+
+
+async def test_what_is_wrong_is_said_before_it_is_sent(client: Client, mona: Person) -> None:
+    error = mona.find("#composer-error")
+    await mona.begin("greet")
+    await mona.press("Escape", "Enter")
+    await expect(error).to_have_text("who is required.")
+    await mona.type("nobody")
+    await expect(mona.find("#suggest-empty")).to_have_text("Nothing here is called “nobody”.")
+    await mona.find("#option-words").fill("hello")
+    await mona.press("Enter")
+    await expect(error).to_have_text("Choose a member from the list for who.")
+    await expect(mona.find("#option-who")).to_have_attribute("aria-invalid", "true")
+    await mona.find("#option-who").fill("max")
+    await mona.find("#option-more").focus()
+    await mona.press("ArrowDown", "Enter")
+    await mona.type("ten")
+    await mona.press("Enter")
+    await expect(error).to_have_text("times is a whole number.")
+    await mona.find("#option-times").fill("10")
+    await mona.press("Enter")
+    await expect(error).to_have_text("times is at most 9.")
+    assert uses(client, 2) == []
+
+
+async def test_backspace_and_escape_lead_out_of_a_command(mona: Person) -> None:
+    await mona.begin("greet")
+    await mona.press("Backspace")
+    await expect(mona.find("#composer-text")).to_have_value("/greet")
+    await mona.press("Enter", "Escape", "Escape")
+    await expect(mona.find("#composer-text")).to_be_focused()
+    await expect(mona.find("#command-line")).to_be_hidden()
+
+
+async def test_a_command_that_somebody_may_not_use_is_not_offered_and_says_why(
+    mona: Person,
+) -> None:
+    await mona.act_as("max")
+    await mona.find("#composer-text").focus()
+    await mona.type("/")
+    await expect(mona.find("#suggestions [role=option] .label")).to_have_text(["/greet"])
+    await mona.type("rule")
+    await expect(mona.find("#suggest-empty")).to_have_text("/rule needs Manage Roles.")
+
+
+async def test_a_private_reply_is_seen_by_one_person_and_can_be_dismissed(
+    client: Client, mona: Person
+) -> None:
+    async with bot(client, {"content": "psst", "flags": PRIVATE}):
+        await mona.begin("rule")
+        await mona.press("Enter")
+        await expect(mona.last).to_contain_text("Only you can see this")
+    await mona.act_as("max")
+    await expect(mona.find("#message-list > li")).to_have_count(0)
+    await mona.act_as("mona")
+    await mona.find("button", "Dismiss message").click()
+    await expect(mona.find("#message-list > li")).to_have_count(0)
+
+
+async def test_silence_of_the_bot_is_told_as_an_app_tells_it(client: Client, mona: Person) -> None:
+    await mona.begin("rule")
+    await mona.press("Enter")
+    await expect(mona.last).to_contain_text("no bot is connected")
+    assert len(uses(client, 2)) == 1
+
+
+async def test_buttons_and_menus_go_to_the_bot(client: Client, mona: Person) -> None:
+    options = [{"label": name, "value": name, "description": "A letter"} for name in "abc"]
+    menu = {"type": 3, "custom_id": "menu", "placeholder": "A letter", "options": options}
+    several = {"type": 5, "custom_id": "people", "max_values": 3}
+    button = {"type": 2, "style": 1, "custom_id": "go", "label": "Go"}
+    rows = [{"type": 1, "components": [part]} for part in (button, menu, several)]
+    async with bot(client, {"content": "thanks"}):
+        await post(client, content="choose", components=rows)
+        await mona.find("button", "Go").click()
+        await expect(mona.last).to_contain_text("thanks")
+        select = mona.find(".select", "A letter")
+        await select.focus()
+        await mona.press("Enter", "ArrowDown", "Enter")
+        await expect(mona.find("#message-list > li")).to_have_count(3)
+        await mona.find(".select", "Make a selection").click()
+        for name in ("Max", "Vera"):
+            await mona.find(".menu [role=option]", name).click()
+        await mona.find("button", "Choose these").click()
+        await expect(mona.find("#message-list > li")).to_have_count(4)
+    assert [(it["custom_id"], it.get("values")) for it in uses(client, 3)] == [
+        ("go", None),
+        ("menu", ["b"]),
+        ("people", [client.user("max"), client.user("vera")]),
+    ]
+
+
+async def test_foreign_text_stays_text_and_markdown_becomes_form(
+    client: Client, mona: Person
+) -> None:
+    nasty = "<img src=x onerror=alert(1)> **bold** `<b>` <@{}> <t:0:F> [x](javascript:alert(1))"
+    embed = {
+        "title": "<script>alert(1)</script>",
+        "color": 0x2ECC71,
+        "fields": [{"name": "a", "value": "*b*", "inline": True}],
+        "footer": {"text": "below"},
+    }
+    await post(client, content=nasty.format(client.user("max")), embeds=[embed])
+    text = mona.last.locator(".text")
+    await expect(text).to_contain_text("<img src=x onerror=alert(1)> bold <b> @Max")
+    await expect(text).to_contain_text("Thursday, 1 January 1970")
+    assert await mona.last.locator("img, script, a").count() == 0
+    await expect(mona.last.locator("strong")).to_have_text("bold")
+    await expect(mona.last.locator(".embed .title")).to_have_text("<script>alert(1)</script>")
+    await expect(mona.last.locator(".embed em")).to_have_text("b")
+
+
+async def test_direct_messages_are_an_inbox_with_marks(client: Client, mona: Person) -> None:
+    channel = await client.api("POST", "/users/@me/channels", {"recipient_id": client.user("mona")})
+    for content in ("one", "two"):
+        path = f"/channels/{channel.body['id']}/messages"
+        await client.api("POST", path, {"content": content})
+    await expect(mona.find("#inbox .badge")).to_have_text("2 unread")
+    await mona.find("#inbox button").click()
+    await expect(mona.find("#message-list > li")).to_have_count(2)
+    await expect(mona.find("#inbox .badge")).to_have_count(0)
+    await mona.find("#composer-text").fill("three")
+    await mona.press("Enter")
+    await expect(mona.last).to_contain_text("three")
+    await mona.act_as("max")
+    await expect(mona.find("#inbox button")).to_have_count(0)
+
+
+async def test_people_and_roles_change_under_the_hand(client: Client, mona: Person) -> None:
+    vera = mona.member("Vera")
+    await expect(vera).to_contain_text("Supporter")
+    await vera.click()
+    await mona.find("#toggle-dms").click()
+    await expect(vera).to_contain_text("DMs closed")
+    await mona.find("#doomed-role").select_option(label="Supporter")
+    await mona.find("#delete-role").click()
+    await expect(vera).not_to_contain_text("Supporter")
+    await mona.find("#hand-role").select_option(label="VIP")
+    await mona.find("#give-role").click()
+    await expect(mona.find("#people-groups h3").first).to_have_text("VIP — 1")
+    await mona.find("#toggle-member").click()
+    await expect(vera).to_have_count(0)
+    await mona.find("#toggle-member").click()
+    await expect(vera).to_have_count(1)
+    await mona.find("#sink-bot").click()
+    await expect(mona.find("#role-order li").last).to_have_text("BoostMon")
+    await mona.find("#arm").click()
+    await expect(mona.find("#faults li")).to_have_text(["roles answered with 500 · 0 of 1Stop"])
+    assert (await client.api("PUT", client.held("max", "Trial"))).status == 500
+    await expect(mona.find("#no-faults")).to_be_visible()
+    await mona.find("#tab-requests").click()
+    await expect(mona.find("#requests li").first).to_contain_text("500PUT")
+
+
+async def test_who_writes_nothing_may_write_nothing(client: Client, mona: Person) -> None:
+    deny = [{"role": "@everyone", "deny": ["SEND_MESSAGES"]}]
+    await client.sim("channel", {"channel": "general", "action": "edit", "overwrites": deny})
+    await expect(mona.find("#composer-text")).to_be_disabled()
+    await expect(mona.find("#channels li")).to_have_count(3)
+    await mona.act_as("max")
+    await expect(mona.find("#channels li")).to_have_count(2)
+
+
+async def test_many_messages_leave_the_page_small(client: Client, mona: Person) -> None:
+    for number in range(300):
+        body = {"user": "max", "channel": "general", "content": f"message {number}"}
+        await client.sim("message", body)
+    await expect(mona.last).to_contain_text("message 299")
+    await expect(mona.find("#message-list > li")).to_have_count(200)
+
+
+async def test_a_page_that_lost_the_sandbox_comes_back(client: Client, mona: Person) -> None:
+    await mona.page.context.set_offline(True)
+    await mona.page.evaluate("window.dispatchEvent(new Event('offline'))")
+    await mona.page.context.set_offline(False)
+    await client.sim("reset")
+    await expect(mona.member("Max")).to_be_visible()
+
+
+async def test_without_a_demo_its_panels_are_hidden(mona: Person) -> None:
+    for part in ("#clock", "#tab-timers", "#bot-power"):
+        await expect(mona.find(part)).to_be_hidden()
+    await expect(mona.find("#empty")).to_contain_text("BoostMon is not connected")
+
+
+async def test_fifty_commands_a_second_are_answered(client: Client, mona: Person) -> None:
+    async with bot(client, {"content": "pong"}):
+        rush = """async (body) => {
+          const { rush } = await import("/web/rush.js");
+          return rush(body, () => {}, { rate: 50, seconds: 2 });
+        }"""
+        body = {"type": 2, "user_id": client.user("mona"), "name": "rule"}
+        body["guild_id"] = client.ids["guild"]
+        came = await mona.page.evaluate(rush, body)
+    assert (came["sent"], came["answered"], came["failed"]) == (100, 100, 0)
+    await expect(mona.find("#message-list > li")).to_have_count(100)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_on_the_page_is_a_barrier(
+    client: Client, at: Browser, pictures: Path, scheme: str
+) -> None:
+    options = [{"label": name, "value": name} for name in "ab"]
+    menu = {"type": 3, "custom_id": "menu", "placeholder": "A letter", "options": options}
+    button = {"type": 2, "style": 4, "custom_id": "go", "label": "Go"}
+    rows = [{"type": 1, "components": [part]} for part in (button, menu)]
+    async with person(at, client.sandbox.url, pictures, scheme=scheme) as mona:
+        await post(client, content="<@{}> `code`".format(client.user("mona")), components=rows)
+        await mona.find(".select").click()
+        assert await mona.barriers() == []
+        await mona.begin("greet")
+        assert await mona.barriers() == []
+        for tab in ("requests", "audit", "trouble"):
+            await mona.find(f"#tab-{tab}").click()
+            assert await mona.barriers() == []
+        await mona.picture(f"plain-{scheme}")
+
+
+async def test_on_a_phone_the_sides_are_drawers(
+    client: Client, at: Browser, pictures: Path
+) -> None:
+    async with person(at, client.sandbox.url, pictures, viewport=PHONE) as mona:
+        assert await mona.page.evaluate("document.documentElement.scrollWidth") == 360
+        await expect(mona.find("#people")).to_be_hidden()
+        await mona.find("#open-people").click()
+        await expect(mona.member("Max")).to_be_visible()
+        await mona.press("Escape")
+        await expect(mona.find("#people")).to_be_hidden()
+        await expect(mona.find("#open-people")).to_be_focused()
+        await mona.find("#open-places").click()
+        await mona.find("#channels button", "announcements").click()
+        await expect(mona.find("#place-title")).to_have_text("announcements")
+        await expect(mona.find("#places")).to_be_hidden()
+        assert await mona.barriers() == []
+        await mona.picture("phone")
