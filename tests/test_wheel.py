@@ -34,7 +34,7 @@ def test_the_wheel_carries_the_migrations_the_statements_and_the_types(tmp_path:
     in_tree = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "boostmon").rglob("*")
-        if path.suffix in (".py", ".sql", ".typed")
+        if path.suffix in (".py", ".sql", ".typed", ".html", ".js", ".css", ".svg")
     }
     assert wheel.name == f"boostmon-{__version__}-py3-none-any.whl"
     assert expected == shipped

@@ -7,7 +7,7 @@ import { inline } from "./markdown.js";
 import { face, nameOf, roleChip, standing } from "./names.js";
 import { store } from "./store.js";
 
-const MOMENTS = new Set(["expires_at", "paused_at", "next_due_at"]);
+const MOMENTS = new Set(["expires_at", "paused_at", "next_due_at", "created_at", "updated_at"]);
 const KINDS = {
   TimerSet: "good", TimeAdded: "good", Resumed: "good", TimeRemoved: "warn", WarningSent: "warn", Paused: "warn", Expired: "bad", Cleared: "bad",
 };
@@ -36,7 +36,7 @@ function drawRow(row) {
     "li",
     { class: `timer${row.paused ? " paused" : ""}`, data: { role: row.role_id } },
     h("p", { class: "timer-head" }, roleChip(roleOf(row.role_id)), h("span", { class: "timer-left" }, row.paused ? `paused, ${amount(Number(row.paused_remaining_ms))} left` : moment(Number(row.expires_at), "left"))),
-    h("div", { class: "bar", "aria-hidden": "true", data: { until: row.expires_at, from: Date.parse(`${row.updated_at}`) || "", paused: row.paused ? "1" : "" } }, h("i")),
+    h("div", { class: "bar", "aria-hidden": "true", data: { until: row.expires_at, from: row.updated_at, paused: row.paused ? "1" : "" } }, h("i")),
     h("p", { class: "timer-note" }, row.paused ? "The countdown stands still." : ["ends ", moment(Number(row.expires_at), "f")], warned(row)),
     h("details", { open: open ?? false }, h("summary", {}, "The row in role_timers"), h("dl", { class: "columns" }, Object.entries(row).map(([name, value]) => column(name, value)))),
   );
@@ -57,8 +57,7 @@ function column(name, value) {
 function drawBars() {
   for (const bar of byId("rows").querySelectorAll(".bar")) {
     const { until, from, paused } = bar.dataset;
-    bar.first ??= Number(from) || clock.now();
-    const whole = Math.max(1, Number(until) - bar.first);
+    const whole = Math.max(1, Number(until) - Number(from));
     const left = paused ? 1 : Math.min(1, Math.max(0, (Number(until) - clock.now()) / whole));
     bar.firstElementChild.style.setProperty("--left", left.toFixed(3));
   }
