@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from boostmon.sandbox import Sandbox
 from tests.browser import CHROMIUM, PHONE, Person, browser, person
 from tests.sandbox_client import Client, sandbox
 
@@ -297,12 +298,42 @@ async def test_many_messages_leave_the_page_small(client: Client, mona: Person) 
     await expect(mona.find("#message-list > li")).to_have_count(200)
 
 
-async def test_a_page_that_lost_the_sandbox_comes_back(client: Client, mona: Person) -> None:
-    await mona.page.context.set_offline(True)
-    await mona.page.evaluate("window.dispatchEvent(new Event('offline'))")
-    await mona.page.context.set_offline(False)
-    await client.sim("reset")
-    await expect(mona.member("Max")).to_be_visible()
+async def test_a_page_that_lost_the_sandbox_comes_back(at: Browser, pictures: Path) -> None:
+    async with Sandbox() as first:
+        url = first.url
+        opened = person(at, url, pictures, forgives="WebSocket connection")
+        mona = await opened.__aenter__()
+    await expect(mona.find("#offline")).to_be_visible()
+    async with Sandbox(port=int(url.rsplit(":", 1)[1])):
+        await expect(mona.find("#offline")).to_be_hidden(timeout=10_000)
+        await expect(mona.member("Max")).to_be_visible()
+        await opened.__aexit__(None, None, None)
+
+
+async def test_a_change_of_the_whole_picture_does_not_disturb_who_is_writing(
+    client: Client, mona: Person
+) -> None:
+    await mona.begin("greet")
+    await mona.type("ma")
+    await client.sim("user", {"user": "max", "dms_open": False})
+    await expect(mona.member("Max")).to_contain_text("DMs closed")
+    await expect(mona.find("#option-who")).to_be_focused()
+    await expect(mona.find("#option-who")).to_have_value("ma")
+
+
+async def test_what_was_suggested_for_less_is_not_taken_for_more(
+    client: Client, mona: Person
+) -> None:
+    async with bot(client, {"content": "done"}, [{"name": "g for good", "value": "good"}]):
+        await mona.begin("greet")
+        await mona.type("max")
+        await mona.press("Tab")
+        await mona.type("g")
+        await expect(mona.find("#suggestions [aria-selected=true]")).to_have_text("g for good")
+        await mona.type("o")
+        await mona.press("Enter")
+        await expect(mona.last).to_contain_text("done")
+    assert uses(client, 2)[-1]["options"][1]["value"] == "go"
 
 
 async def test_without_a_demo_its_panels_are_hidden(mona: Person) -> None:

@@ -1,6 +1,7 @@
 """The page: a server to look at and to play with, served to browsers on this machine."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -76,16 +77,19 @@ class Page:
             self._discord.watch.remove(looker)
             self._open.discard(socket)
             writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            with suppress(asyncio.CancelledError):
+                await writer
         return socket
 
     async def _write(self, socket: web.WebSocketResponse, looker: Looker) -> None:
-        while True:
-            changes = await looker.next(lambda: picture(self._discord))
-            try:
-                await socket.send_str(changes.decode())
-            except ConnectionError:
-                return
+        """Tell one who looks on of changes, until they go."""
+        try:
+            with suppress(ConnectionError):
+                while True:
+                    changes = await looker.next(lambda: picture(self._discord))
+                    await socket.send_str(changes.decode())
+        finally:
+            await socket.close()
 
     async def _stop(self, _: web.Application) -> None:
         for socket in list(self._open):

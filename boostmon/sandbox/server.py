@@ -125,6 +125,7 @@ def describe(sandbox: Sandbox) -> str:
             f"A Discord listens at {sandbox.url} (REST: {sandbox.api}).",
             f"  token   {sandbox.token}",
             f"  server  {guild.id} ({guild.name})",
+            f"  page    {sandbox.url}/",
             f"  state   curl {sandbox.url}/_sim/state",
         )
     )

@@ -98,6 +98,7 @@ export class CommandLine {
   /** Let the bot complete what is typed, a moment after the last key. */
   #ask(chip, title) {
     if (listbox.field !== chip.input || !listbox.open) this.#show(chip, [], title, "Type, and the bot suggests.");
+    else listbox.unmark();
     const number = (this.asked = (this.asked ?? 0) + 1);
     this.asking = setTimeout(async () => {
       const others = this.chips.filter((one) => one !== chip && one.input.value && !problem(one));
@@ -207,6 +208,7 @@ const KEYS = {
   Enter(event, chip) {
     event.preventDefault();
     if (listbox.chosen) return listbox.picked(listbox.chosen);
+    if (chip === this.more && chip.input.value) return this.complain(`There is no other option “${chip.input.value}”.`);
     if (chip !== this.more && !chip.input.value && chip.option.required) return this.collect();
     return this.missing() ? this.next() : this.send();
   },

@@ -25,7 +25,7 @@ export function showComposer() {
   text().addEventListener("focus", typed);
   text().addEventListener("blur", () => listbox.hide());
   text().addEventListener("keydown", pressed);
-  store.on("place me", () => line && leave(""));
+  store.on("moved", () => line && leave(""));
   store.on("place places me roles people", draw);
 }
 

@@ -56,6 +56,13 @@ export const listbox = {
     this.field.setAttribute("aria-activedescendant", now?.id ?? "");
   },
 
+  /** Make no item the active one: what is shown is not yet for what is typed. */
+  unmark() {
+    byId("suggestions").children[this.active]?.setAttribute("aria-selected", "false");
+    this.field.removeAttribute("aria-activedescendant");
+    this.active = -1;
+  },
+
   hide() {
     byId("suggest-box").hidden = true;
     this.field?.setAttribute("aria-expanded", "false");

@@ -26,7 +26,7 @@ export function showMessages() {
   for (const one of [scroller, byId("message-list")]) sizes.observe(one);
   store.on("roles past", () => (roles += 1));
   store.on("messages place me roles people past", draw);
-  store.on("place me", toEnd);
+  store.on("moved", toEnd);
   store.onMessage = heard;
 }
 

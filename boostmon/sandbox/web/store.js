@@ -7,6 +7,7 @@ import { recall, remember } from "./preferences.js";
 const MOST_MESSAGES = 200;
 const MOST_LINES = 100;
 const MOST_ANSWERS = 400;
+const MOST_DISMISSED = 50;
 const TEXT = new Set([0, 5]);
 const EPOCH = 1420070400000n;
 
@@ -100,7 +101,7 @@ class Store {
     this.me = userId;
     remember("me", userId);
     if (!this.#sees(this.place)) this.open(this.channels()[0]?.id ?? this.inbox()[0]?.id ?? null);
-    this.touch("me", "people", "places", "messages");
+    this.touch("me", "moved", "people", "places", "messages");
   }
 
   #sees(place) {
@@ -110,7 +111,7 @@ class Store {
   open(place) {
     this.place = place;
     remember("place", place);
-    this.touch("place", "places", "messages");
+    this.touch("place", "moved", "places", "messages");
   }
 
   select(userId, byHand = true) {
@@ -127,6 +128,7 @@ class Store {
 
   dismiss(message) {
     message.dismissed = true;
+    remember("dismissed", [...(recall("dismissed") ?? []).slice(-MOST_DISMISSED), message.id]);
     this.touch("messages");
   }
 
@@ -157,7 +159,7 @@ class Store {
     const said = this.messages.get(message.channel_id);
     const before = said.get(message.id);
     message.at = before?.at ?? Date.parse(message.timestamp ?? new Date().toISOString());
-    message.dismissed = before?.dismissed ?? false;
+    message.dismissed ??= before?.dismissed ?? false;
     said.set(message.id, message);
     if (said.size > MOST_MESSAGES) said.delete(said.keys().next().value);
     this.touch("messages", "places");
@@ -180,15 +182,25 @@ class Store {
     this.bots = new Map(picture.bots.map((one) => [one.id, one]));
     this.guilds = new Map(picture.guilds.map((one) => [one.id, shaped(one)]));
     this.dms = new Map(picture.dms.map((one) => [one.id, one]));
-    this.messages.clear();
-    const channels = [...picture.guilds.flatMap((one) => one.channels), ...picture.dms];
-    for (const channel of channels) for (const message of channel.messages) this.#put(message);
+    this.#fillMessages([...picture.guilds.flatMap((one) => one.channels), ...picture.dms]);
     this.requests = picture.requests.slice(-MOST_LINES);
     this.faults = picture.faults;
     this.guildId = this.guilds.has(this.guildId) ? this.guildId : this.guilds.keys().next().value;
     this.#settle();
     this.ready = true;
     this.touch("people", "roles", "places", "place", "me", "messages", "bots", "requests", "faults", "audit", "selected");
+  }
+
+  /** Take in what was said in all channels; what only this page says stays. */
+  #fillMessages(channels) {
+    const gone = new Set(recall("dismissed") ?? []);
+    const notes = [...this.messages.values()].flatMap((said) => [...said.values()].filter((one) => one.local));
+    this.messages.clear();
+    const said = [...channels.flatMap((one) => one.messages), ...notes].sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+    for (const message of said) {
+      this.#put(message);
+      message.dismissed ||= gone.has(message.id);
+    }
   }
 
   /** Choose who acts and what is open: as before if that is still there, else somebody who may do something. */
