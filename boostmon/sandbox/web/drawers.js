@@ -8,13 +8,18 @@ export function readyDrawers() {
   for (const [button, drawer] of Object.entries(DRAWERS)) {
     byId(button).addEventListener("click", () => toggle(button, drawer));
   }
-  byId("shade").addEventListener("click", closeDrawers);
+  byId("shade").addEventListener("click", back);
+  for (const one of document.querySelectorAll(".drawer-close")) one.addEventListener("click", back);
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    const open = openOne();
-    closeDrawers();
-    if (open) byId(open).focus();
+    if (event.key === "Escape") back();
   });
+}
+
+/** Close the drawer and go back to the button that opened it. */
+function back() {
+  const open = openOne();
+  closeDrawers();
+  if (open) byId(open).focus();
 }
 
 const openOne = () => Object.keys(DRAWERS).find((button) => byId(button).getAttribute("aria-expanded") === "true");
@@ -26,6 +31,7 @@ function toggle(button, drawer) {
   byId(drawer).classList.add("open");
   byId(button).setAttribute("aria-expanded", "true");
   byId("shade").hidden = false;
+  for (const one of byId("frame").children) one.inert = one.id !== drawer;
   byId(drawer).focus();
 }
 
@@ -35,4 +41,5 @@ export function closeDrawers() {
     byId(button).setAttribute("aria-expanded", "false");
   }
   byId("shade").hidden = true;
+  for (const one of byId("frame").children) one.inert = false;
 }

@@ -96,6 +96,7 @@ function drawEffects() {
   const { waiting, stuck } = demo.effects;
   const box = byId("effects");
   box.hidden = !waiting && !stuck.length;
+  box.classList.toggle("stuck", stuck.length > 0);
   const lines = stuck.map((one) => h("li", {}, h("b", {}, "Stuck: "), `${KIND_WORDS[one.kind] ?? one.kind} of ${nameOf(one.user_id)}, ${roleOf(one.role_id).name}. `, h("small", {}, inline(one.last_error ?? ""))));
   box.replaceChildren(...(waiting ? [h("li", {}, waiting === 1 ? "One thing is still owed to Discord." : `${waiting} things are still owed to Discord.`)] : []), ...lines);
 }
