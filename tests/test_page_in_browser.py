@@ -122,6 +122,7 @@ async def test_a_command_is_filled_in_by_keyboard_alone(client: Client, mona: Pe
         await mona.press("Enter")
         await expect(mona.last.locator(".text")).to_have_text("Good day, Max!")
         await expect(mona.last.locator(".asked")).to_have_text("MMona used /greet")
+        await expect(mona.find("#announcer")).to_contain_text("BoostMon: Good day, Max!")
     assert uses(client, 2)[-1]["options"] == [
         {"name": "who", "type": 6, "value": client.user("max")},
         {"name": "words", "type": 3, "value": "good day"},
@@ -150,6 +151,19 @@ async def test_what_is_wrong_is_said_before_it_is_sent(client: Client, mona: Per
     await mona.press("Enter")
     await expect(error).to_have_text("times is at most 9.")
     assert uses(client, 2) == []
+
+
+async def test_a_whole_command_can_be_pasted(client: Client, mona: Person) -> None:
+    await mona.find("#composer-text").fill("/greet who:@vera words:good day times:2 loud:no")
+    await expect(mona.find("#option-more")).to_be_focused()
+    await mona.press("Enter")
+    await expect(mona.last).to_contain_text("no bot is connected")
+    assert [one["value"] for one in uses(client, 2)[0]["options"]] == [
+        client.user("vera"),
+        "good day",
+        2,
+        False,
+    ]
 
 
 async def test_backspace_and_escape_lead_out_of_a_command(mona: Person) -> None:

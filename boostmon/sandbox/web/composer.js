@@ -9,6 +9,9 @@ import { inChannel, SEND_MESSAGES } from "./permissions.js";
 import { asked, commands, narrowed } from "./suggestions.js";
 import { store } from "./store.js";
 
+const WHOLE = /^\/([\w-]+(?: [\w-]+){0,2}) ([\w-]+:.+)$/;
+const PARTS = /([\w-]+):\s*(.*?)(?=\s+[\w-]+:|$)/g;
+
 let line = null;
 
 const text = () => byId("composer-text");
@@ -42,6 +45,8 @@ function typed() {
   complain("");
   const written = text().value;
   if (!written.startsWith("/")) return listbox.hide();
+  const whole = WHOLE.exec(written);
+  if (whole) return compose(whole[1], Object.fromEntries([...whole[2].matchAll(PARTS)].map((part) => [part[1], part[2]])));
   const name = written.slice(1).replace(/ $/, "");
   const all = commands();
   const mine = all.filter((one) => !one.why);

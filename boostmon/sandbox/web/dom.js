@@ -72,7 +72,7 @@ export function fill(parent, items, key, sign, make) {
 let announcing = null;
 let unsaid = 0;
 
-/** Tell a screen reader of something new, at most every three seconds. */
+/** Tell a screen reader of something new, at most once a second. */
 export function announce(text) {
   unsaid += 1;
   if (announcing) return;
@@ -80,5 +80,5 @@ export function announce(text) {
     byId("announcer").textContent = unsaid > 1 ? `${unsaid} new messages. ${text}` : text;
     announcing = null;
     unsaid = 0;
-  }, 400);
+  }, 1000);
 }

@@ -1,6 +1,7 @@
 // The list of messages of the open channel; it keeps to its end unless somebody scrolls up.
 
 import { shown } from "./clock.js";
+import { demo } from "./demo.js";
 import { announce, byId, fill, h } from "./dom.js";
 import { drawMessage } from "./message.js";
 import { words } from "./markdown.js";
@@ -87,7 +88,7 @@ function heard(message) {
 
 /** What an empty channel says. */
 export function showEmpty() {
-  store.on("place bots me", () => {
+  store.on("place bots me bot demo", () => {
     const channel = store.channel;
     const name = channel?.user_id ? `your messages with ${nameOf(channel.bot_id)}` : `#${channel?.name ?? ""}`;
     const bot = [...store.bots.values()][0];
@@ -99,6 +100,7 @@ export function showEmpty() {
 }
 
 function connectHint(bot) {
+  if (demo.there) return h("p", {}, demo.bot === "stopped" ? `${bot.name} is stopped; the panel Trouble starts it.` : `${bot.name} is starting…`);
   const line = (label, value) => h("div", {}, h("dt", {}, label), h("dd", {}, h("code", {}, value)));
   return h("div", { class: "hint-card" }, h("p", {}, `${bot.name} is not connected. Start a bot with these and it appears here:`), h("dl", {}, line("REST base", store.api), line("Token", bot.token)));
 }

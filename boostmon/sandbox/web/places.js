@@ -48,7 +48,7 @@ function draw() {
   byId("server-field").hidden = servers.length < 2;
   fill(byId("server"), servers, (one) => one.id, (one) => one.name, (one) => h("option", { value: one.id }, one.name));
   byId("server").value = store.guildId;
-  write(byId("server-name"), store.guild?.name ?? "No server");
+  write(byId("server-name"), `${store.guild?.name ?? "No server"}${store.guild?.available === false ? " (outage)" : ""}`);
 }
 
 const here = (one) => one.id === store.place;
