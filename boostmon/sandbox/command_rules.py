@@ -22,7 +22,7 @@ from boostmon.sandbox.rules import (
 
 Json = dict[str, Any]
 
-CHAT_INPUT = 1
+CHAT_INPUT, ON_USER, ON_MESSAGE = 1, 2, 3
 SUBCOMMAND, GROUP, STRING, INTEGER, CHANNEL, NUMBER = 1, 2, 3, 4, 7, 10
 _LONGEST = 8000
 _LOCALES = frozenset(

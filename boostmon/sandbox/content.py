@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.rules import (
     Rule,
     boolean,
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 ROW, BUTTON, STRING_SELECT = 1, 2, 3
 USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_SELECT = 5, 6, 7, 8
 LINK_BUTTON = 5
-_SELECTS = (STRING_SELECT, USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_SELECT)
+SELECTS = (STRING_SELECT, USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_SELECT)
 _MOST_EMBED_TEXT, _MOST_ROWS = 6000, 5
 
 
@@ -96,7 +97,7 @@ _BUTTON = shape(
     disabled=nullable(boolean),
 )
 _SELECT = shape(
-    {"type": choice(*_SELECTS), "custom_id": text(1, 100)},
+    {"type": choice(*SELECTS), "custom_id": text(1, 100)},
     id=whole(0),
     placeholder=nullable(text(0, 150)),
     min_values=nullable(whole(0, 25)),
@@ -118,8 +119,8 @@ _SELECT = shape(
 
 def _component(value: Any) -> Json:
     kind = value.get("type") if isinstance(value, dict) else None
-    if kind in _SELECTS:
-        return _select(_SELECT(value))
+    if kind in SELECTS:
+        return select(value)
     return _button(_BUTTON(value))
 
 
@@ -135,8 +136,9 @@ def _button(button: Json) -> Json:
     return button
 
 
-def _select(select: Json) -> Json:
-    select = {key: given for key, given in select.items() if given is not None}
+def select(value: Any) -> Json:
+    """Take a select menu."""
+    select = {key: given for key, given in _SELECT(value).items() if given is not None}
     select.setdefault("min_values", 1)
     select.setdefault("max_values", 1)
     if select["type"] != STRING_SELECT:
@@ -145,8 +147,8 @@ def _select(select: Json) -> Json:
     if "options" not in select:
         raise wrong_at(["options"], "BASE_TYPE_REQUIRED", "This field is required")
     values = [option["value"] for option in select["options"]]
-    for index, value in enumerate(values):
-        if value in values[:index]:
+    for index, one in enumerate(values):
+        if one in values[:index]:
             code = "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED"
             message = "The specified option value is already used"
             raise wrong_at(["options", index, "value"], code, message)
@@ -154,6 +156,18 @@ def _select(select: Json) -> Json:
         message = f"Must be between {select['min_values']} and {len(values)}."
         raise wrong_at(["max_values"], "SELECT_COMPONENT_MAX_VALUES_INVALID", message)
     return select
+
+
+def check_chosen(part: Json, values: list[str]) -> list[str]:
+    """Return *values* if the menu *part* offers them; a mistake is the person's, not the bot's."""
+    if not part["min_values"] <= len(values) <= part["max_values"]:
+        low, high = part["min_values"], part["max_values"]
+        raise ControlError(f"choose {low} to {high} values")
+    if part["type"] == STRING_SELECT:
+        offered = {option["value"] for option in part["options"]}
+        if not offered.issuperset(values):
+            raise ControlError(f"the menu offers only {sorted(offered)}")
+    return values
 
 
 _ROW = shape({"type": choice(ROW), "components": many(_component, 5, 1)})
@@ -211,11 +225,18 @@ def _nonce(value: Any) -> int | str:
     return given
 
 
+_ATTACHMENT = shape(
+    {"id": lambda value: str(whole(0)(value))},
+    filename=nullable(text(1, 1024)),
+    description=nullable(text(0, 1024)),
+    title=nullable(text(0, 1024)),
+)
 BODY: dict[str, Rule] = {
     "content": nullable(text(0, 2000)),
     "embeds": nullable(_embeds),
     "components": nullable(_components),
     "allowed_mentions": nullable(_allowed_mentions),
+    "attachments": nullable(many(_ATTACHMENT, 10)),
     "flags": nullable(whole(0)),
 }
 CREATE = shape(

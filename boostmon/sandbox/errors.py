@@ -17,6 +17,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     20012: (403, "You are not authorized to perform this action on this application"),
     30005: (400, "Maximum number of guild roles reached (250)"),
     30032: (400, "Maximum number of application commands reached (100)."),
+    40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),
     50001: (403, "Missing Access"),
     50003: (403, "Cannot execute action on a DM channel"),

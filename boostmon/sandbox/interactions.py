@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from boostmon.sandbox.errors import refuse
 
-COMMAND, COMPONENT, AUTOCOMPLETE = 2, 3, 4
+COMMAND, COMPONENT, AUTOCOMPLETE, SUBMIT = 2, 3, 4, 5
 MESSAGE, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
 DEADLINE, LIFETIME = 3.0, 15 * 60.0
 _KEPT = 20_000
@@ -35,6 +35,8 @@ class Interaction(Struct, kw_only=True):
     flags: int = 0
     original_id: str | None = None
     source_id: str | None = None
+    opened_by: str | None = None
+    """The interaction whose form this is the submission of."""
     deleted: bool = False
     edits: int = 0
     followup_ids: list[str] = []

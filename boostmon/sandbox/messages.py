@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from boostmon.sandbox import permissions, picture, render
+from boostmon.sandbox.attachments import attach
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import refuse
 from boostmon.sandbox.model import Channel, Guild, Message
@@ -13,7 +14,7 @@ from boostmon.sandbox.snowflakes import at, now
 Json = dict[str, Any]
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
-REPLY, CHAT_INPUT_COMMAND = 19, 20
+REPLY, CHAT_INPUT_COMMAND, CONTEXT_MENU_COMMAND = 19, 20, 23
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 
 
@@ -42,13 +43,14 @@ def fill(discord: Discord, channel: Channel, message: Message, body: Json) -> No
         message.embeds = body["embeds"] or []
     if "components" in body:
         message.components = body["components"] or []
-    if not (message.content or message.embeds or message.components):
+    attach(discord, message, body)
+    if not (message.content or message.embeds or message.components or message.attachments):
         raise refuse(50006)
     if "content" in body or body.get("allowed_mentions") is not None:
-        _mention(discord, channel, message, body.get("allowed_mentions"))
+        mention(discord, channel, message, body.get("allowed_mentions"))
 
 
-def _mention(discord: Discord, channel: Channel, message: Message, allowed: Json | None) -> None:
+def mention(discord: Discord, channel: Channel, message: Message, allowed: Json | None) -> None:
     """Work out `mentions`, `mention_roles` and `mention_everyone` as the sender allows."""
     spoken = _CODE.sub("", message.content)
     guild = discord.world.guilds.get(channel.guild_id or "")

@@ -55,6 +55,17 @@ class Overwrite(Struct):
     deny: int = 0
 
 
+class Attachment(Struct, kw_only=True):
+    """A file in a message."""
+
+    id: str
+    filename: str
+    url: str
+    content_type: str
+    content: bytes
+    description: str | None = None
+
+
 class Message(Struct, kw_only=True):
     """A message; `pinged` is whom it really notified."""
 
@@ -65,6 +76,7 @@ class Message(Struct, kw_only=True):
     content: str = ""
     embeds: list[dict[str, Any]] = []
     components: list[dict[str, Any]] = []
+    attachments: list[Attachment] = []
     flags: int = 0
     type: int = 0
     tts: bool = False

@@ -67,6 +67,7 @@ VIEW_CHANNEL = 1 << BITS["VIEW_CHANNEL"]
 SEND_MESSAGES = 1 << BITS["SEND_MESSAGES"]
 MANAGE_MESSAGES = 1 << BITS["MANAGE_MESSAGES"]
 EMBED_LINKS = 1 << BITS["EMBED_LINKS"]
+ATTACH_FILES = 1 << BITS["ATTACH_FILES"]
 READ_MESSAGE_HISTORY = 1 << BITS["READ_MESSAGE_HISTORY"]
 MENTION_EVERYONE = 1 << BITS["MENTION_EVERYONE"]
 CONNECT = 1 << BITS["CONNECT"]
@@ -140,7 +141,7 @@ def _implied(allowed: int) -> int:
     if not allowed & VIEW_CHANNEL:
         return 0
     if not allowed & SEND_MESSAGES:
-        allowed &= ~(MENTION_EVERYONE | EMBED_LINKS | 1 << BITS["ATTACH_FILES"])
+        allowed &= ~(MENTION_EVERYONE | EMBED_LINKS | ATTACH_FILES)
         allowed &= ~(1 << BITS["SEND_TTS_MESSAGES"])
     return allowed
 

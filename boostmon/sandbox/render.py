@@ -8,6 +8,7 @@ from boostmon.sandbox.model import (
     CATEGORY,
     DM,
     VOICE,
+    Attachment,
     Bot,
     Channel,
     Guild,
@@ -213,7 +214,7 @@ def message(world: World, it: Message) -> Json:
         "content": it.content,
         "embeds": it.embeds,
         "components": it.components,
-        "attachments": [],
+        "attachments": [attachment(one, it) for one in it.attachments],
         "mentions": [user(world.users[u]) for u in it.mentions],
         "mention_roles": it.mention_roles,
         "mention_everyone": it.mention_everyone,
@@ -232,6 +233,21 @@ def message(world: World, it: Message) -> Json:
     if it.reference:
         shown["message_reference"] = it.reference
     return shown
+
+
+def attachment(it: Attachment, of: Message) -> Json:
+    """Show a file of a message."""
+    shown: Json = {
+        "id": it.id,
+        "filename": it.filename,
+        "size": len(it.content),
+        "url": it.url,
+        "proxy_url": it.url,
+        "content_type": it.content_type,
+    }
+    if it.description is not None:
+        shown["description"] = it.description
+    return shown | {"ephemeral": True} if of.viewer_id else shown
 
 
 def application(world: World, it: Bot) -> Json:

@@ -60,7 +60,7 @@ def _put(discord: Discord, it: Interaction, channel: Channel, message: Message, 
     message.application_id = it.bot_id
     message.interaction_id = it.id
     message.metadata = _metadata(discord, it)
-    message.type = messages.CHAT_INPUT_COMMAND if it.type == COMMAND else 0
+    message.type = _message_type(it)
     replied = it.original_id or it.source_id
     if replied and channel.find(replied):
         message.type = messages.REPLY
@@ -74,6 +74,13 @@ def _put(discord: Discord, it: Interaction, channel: Channel, message: Message, 
     note(discord, it, message)
 
 
+def _message_type(it: Interaction) -> int:
+    if it.type != COMMAND:
+        return 0
+    of_menu = "target_id" in it.payload["data"]
+    return messages.CONTEXT_MENU_COMMAND if of_menu else messages.CHAT_INPUT_COMMAND
+
+
 def _metadata(discord: Discord, it: Interaction) -> Json:
     told: Json = {
         "id": it.id,
@@ -81,8 +88,17 @@ def _metadata(discord: Discord, it: Interaction) -> Json:
         "user": render.user(discord.world.users[it.user_id]),
         "authorizing_integration_owners": it.payload["authorizing_integration_owners"],
     }
-    if it.source_id:
+    opener = discord.interactions.get(it.opened_by or "")
+    if opener:
+        told["triggering_interaction_metadata"] = _metadata(discord, opener)
+    elif it.source_id:
         told["interacted_message_id"] = it.source_id
+    resolved = it.payload["data"].get("resolved", {})
+    target = it.payload["data"].get("target_id")
+    if target in resolved.get("messages", {}):
+        told["target_message_id"] = target
+    elif target:
+        told["target_user"] = resolved["users"][target]
     return told
 
 

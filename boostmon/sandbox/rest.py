@@ -11,7 +11,9 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
-from boostmon.sandbox import (  # noqa: F401 -- importing them registers their routes
+from boostmon.sandbox import (  # noqa: F401 -- importing the rest_ ones registers their routes
+    attachments,
+    bodies,
     picture,
     rest_applications,
     rest_channels,
@@ -22,12 +24,12 @@ from boostmon.sandbox import (  # noqa: F401 -- importing them registers their r
     rest_webhooks,
 )
 from boostmon.sandbox.core import Discord
-from boostmon.sandbox.errors import ApiError, invalid, plain, refuse
+from boostmon.sandbox.errors import ApiError, plain, refuse
 from boostmon.sandbox.faults import Fault
 from boostmon.sandbox.limits import Verdict
 from boostmon.sandbox.model import Bot
 from boostmon.sandbox.routes import Call, Reply, Route, find
-from boostmon.sandbox.rules import check, shape, snowflake, text, wrong
+from boostmon.sandbox.rules import check, shape, snowflake, text
 
 PREFIX = "/api/v10"
 REASON = "X-Audit-Log-Reason"
@@ -43,6 +45,8 @@ class Rest:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, and note it in the journal."""
+        if request.path.startswith(attachments.PLACE):
+            return _file(self._discord, request)
         raw = await request.read()
         path = request.path.removeprefix(PREFIX)
         known = request.path.startswith(PREFIX + "/")
@@ -53,7 +57,7 @@ class Rest:
             path=path,
             route=template,
             query=dict(request.query),
-            body=_peek(raw),
+            body=bodies.peek(request, raw),
             reason=_reason(request),
             auth="bot" if "Authorization" in request.headers else None,
         )
@@ -127,12 +131,15 @@ class Rest:
         reason = _reason(request)
         if reason is not None:
             check(shape(reason=text(1, 512)), {"reason": reason})
-        body = _body(request, raw) if raw else {}
+        body = bodies.read(request, raw, files=route.files)
+        taken = check(route.rule, body.json) if route.rule else {}
+        if body.files:
+            taken["files"] = body.files
         return Call(
             discord=self._discord,
             ids=ids,
             query=dict(request.query),
-            body=check(route.rule, body) if route.rule else {},
+            body=taken,
             reason=reason,
             caller=bot,
         )
@@ -212,21 +219,12 @@ def _empty(headers: dict[str, str]) -> web.Response:
     return web.Response(status=204, headers={**headers, "Via": "1.1 google"})
 
 
-def _body(request: web.Request, raw: bytes) -> Any:
-    if request.content_type != "application/json":
-        allowed = "Expected \"Content-Type\" header to be one of {'application/json'}."
-        raise invalid(wrong("CONTENT_TYPE_INVALID", allowed).errors)
+def _file(discord: Discord, request: web.Request) -> web.Response:
+    """Answer a request for an attached file."""
     try:
-        return msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
-        raise refuse(50109) from error
-
-
-def _peek(raw: bytes) -> Any:
-    try:
-        return msgspec.json.decode(raw) if raw else None
-    except msgspec.DecodeError:
-        return raw.decode(errors="replace")
+        return attachments.serve(discord, request.path)
+    except ApiError as error:
+        return _json(error.body, error.status, {})
 
 
 def _reason(request: web.Request) -> str | None:

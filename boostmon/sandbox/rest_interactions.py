@@ -13,10 +13,12 @@ from boostmon.sandbox.interactions import (
     DEFER_UPDATE,
     MESSAGE,
     MODAL,
+    SUBMIT,
     UPDATE,
     Interaction,
     touch,
 )
+from boostmon.sandbox.modals import MODAL as MODAL_BODY
 from boostmon.sandbox.replies import acknowledge_update, defer, reply, update_source
 from boostmon.sandbox.routes import Call, Reply, route
 from boostmon.sandbox.rules import (
@@ -25,7 +27,6 @@ from boostmon.sandbox.rules import (
     mapping,
     nullable,
     shape,
-    text,
     whole,
     wrong_at,
 )
@@ -34,9 +35,9 @@ _ALLOWED = {
     COMMAND: (MESSAGE, DEFER, MODAL),
     COMPONENT: (MESSAGE, DEFER, DEFER_UPDATE, UPDATE, MODAL),
     AUTOCOMPLETE: (CHOICES,),
+    SUBMIT: (MESSAGE, DEFER, DEFER_UPDATE, UPDATE),
 }
 _BODY = shape({"type": whole()}, data=nullable(mapping))
-_MODAL = shape({"custom_id": text(1, 100), "title": text(1, 45), "components": lambda x: x})
 
 
 @route(
@@ -45,6 +46,7 @@ _MODAL = shape({"custom_id": text(1, 100), "title": text(1, 45), "components": l
     rule=_BODY,
     kind="none",
     token=False,
+    files=True,
 )
 async def answer(call: Call) -> Any:
     """Answer an interaction: within three seconds, and once."""
@@ -53,8 +55,11 @@ async def answer(call: Call) -> Any:
         call.ids["interaction_id"], call.ids["interaction_token"], now
     )
     kind = call.body["type"]
-    if kind not in _ALLOWED[found.type]:
-        message = f"Value must be one of {{{', '.join(map(str, _ALLOWED[found.type]))}}}."
+    allowed = _ALLOWED[found.type]
+    if found.type == SUBMIT and not found.source_id:
+        allowed = (MESSAGE, DEFER)
+    if kind not in allowed:
+        message = f"Value must be one of {{{', '.join(map(str, allowed))}}}."
         raise invalid(wrong_at(["type"], "BASE_TYPE_CHOICES", message).errors)
     with_response = call.asked(with_response=_flag).get("with_response", False)
     _take(call, found, kind, call.body.get("data") or {})
@@ -72,17 +77,21 @@ def _flag(value: Any) -> bool:
 def _take(call: Call, found: Interaction, kind: int, data: Any) -> None:
     """Check and carry out what is answered."""
     if kind == MESSAGE:
-        reply(call.discord, found, _checked(content.WEBHOOK, data))
+        reply(call.discord, found, _checked(content.WEBHOOK, data) | _files(call))
     elif kind == DEFER:
         defer(call.discord, found, _checked(shape(flags=nullable(whole(0))), data))
     elif kind == DEFER_UPDATE:
         acknowledge_update(found)
     elif kind == UPDATE:
-        update_source(call.discord, found, _checked(content.EDIT, data))
+        update_source(call.discord, found, _checked(content.EDIT, data) | _files(call))
     elif kind == CHOICES:
         found.choices = _choices(found, data)
     else:
-        found.modal = _checked(_MODAL, data)
+        found.modal = _checked(MODAL_BODY, data)
+
+
+def _files(call: Call) -> dict[str, Any]:
+    return {"files": call.body["files"]} if "files" in call.body else {}
 
 
 def _checked(rule: Any, data: Any) -> Any:

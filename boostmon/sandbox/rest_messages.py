@@ -37,6 +37,8 @@ def _check_send(call: Call, channel: Channel, allowed: int) -> None:
     needed = permissions.SEND_MESSAGES
     if call.body.get("embeds"):
         needed |= permissions.EMBED_LINKS
+    if call.body.get("files"):
+        needed |= permissions.ATTACH_FILES
     if allowed & needed != needed:
         raise refuse(50013)
 
@@ -47,7 +49,7 @@ def _shown(call: Call, channel: Channel, message: Message) -> Any:
     return messages.veil(shown, call.bot.id, channel, content=may_read)
 
 
-@route("POST", _LIST, rule=content.CREATE, kind="messages")
+@route("POST", _LIST, rule=content.CREATE, kind="messages", files=True)
 async def post_message(call: Call) -> Any:
     """Say something; the same nonce within minutes says it once."""
     channel, allowed = _visible(call)
@@ -92,7 +94,7 @@ def _refer(call: Call, channel: Channel, message: Message, allowed: int) -> None
     message.reference = {"type": 0, "channel_id": channel.id, "message_id": replied.id}
     if channel.guild_id:
         message.reference["guild_id"] = channel.guild_id
-    messages.fill(call.discord, channel, message, call.body)
+    messages.mention(call.discord, channel, message, call.body.get("allowed_mentions"))
     message.pinged = messages.pinged(call.discord, channel, message)
 
 
@@ -140,7 +142,7 @@ async def get_message(call: Call) -> Any:
     return _shown(call, channel, _message(call, channel))
 
 
-@route("PATCH", _ONE, rule=content.EDIT, kind="messages")
+@route("PATCH", _ONE, rule=content.EDIT, kind="messages", files=True)
 async def patch_message(call: Call) -> Any:
     """Edit a message of the bot's own."""
     channel, allowed = _visible(call)

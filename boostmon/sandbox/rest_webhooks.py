@@ -28,7 +28,7 @@ def _message(call: Call, it: Interaction) -> Message:
     return replies.original(call.discord, it)
 
 
-@route("POST", _HOOK, rule=content.WEBHOOK, kind="webhook", token=False)
+@route("POST", _HOOK, rule=content.WEBHOOK, kind="webhook", token=False, files=True)
 async def follow_up(call: Call) -> Any:
     """Send a follow-up."""
     message = replies.follow_up(call.discord, _interaction(call), call.body)
@@ -42,8 +42,8 @@ async def get_reply(call: Call) -> Any:
     return render.message(call.world, _message(call, _interaction(call)))
 
 
-@route("PATCH", _ORIGINAL, rule=content.EDIT, kind="webhook", token=False)
-@route("PATCH", _MESSAGE, rule=content.EDIT, kind="webhook", token=False)
+@route("PATCH", _ORIGINAL, rule=content.EDIT, kind="webhook", token=False, files=True)
+@route("PATCH", _MESSAGE, rule=content.EDIT, kind="webhook", token=False, files=True)
 async def patch_reply(call: Call) -> Any:
     """Edit a reply."""
     it = _interaction(call)

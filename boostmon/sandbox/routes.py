@@ -93,6 +93,8 @@ class Route(Struct, frozen=True, kw_only=True):
     kind: Kind
     token: bool
     rule: Rule | None
+    files: bool
+    """Whether it takes forms and files, too."""
     major: str
     """The parameter by which the rate limit of this route is kept apart."""
 
@@ -107,6 +109,7 @@ def route(
     rule: Rule | None = None,
     kind: Kind = "other",
     token: bool = True,
+    files: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler for *method* and *template*."""
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
@@ -122,6 +125,7 @@ def route(
                 kind=kind,
                 token=token,
                 rule=rule,
+                files=files,
                 major=first[1] if first else "",
             )
         )

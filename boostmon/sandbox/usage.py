@@ -4,19 +4,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from boostmon.sandbox import command_rules, content, permissions, render
+from boostmon.sandbox import command_rules, content, modals, payloads, permissions, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.interactions import (
     AUTOCOMPLETE,
     COMMAND,
     COMPONENT,
+    SUBMIT,
     Interaction,
     leaves,
-    new_token,
+    touch,
 )
 from boostmon.sandbox.model import TEXT, Bot, Channel, Guild, Message
-from boostmon.sandbox.options import Resolver, check_options
+from boostmon.sandbox.options import USER, Resolver, check_options
 from boostmon.sandbox.seed import find_user
 
 Json = dict[str, Any]
@@ -36,12 +37,17 @@ class Use(Struct, forbid_unknown_fields=True, kw_only=True):
     message_id: str | None = None
     custom_id: str | None = None
     values: list[str] = []
+    target: str | None = None
+    """The user or the message whose context menu is used."""
+    interaction_id: str | None = None
+    """The interaction that was answered with the form to fill in."""
+    fields: modals.Fields = {}
     locale: str = "en-US"
     deliveries: int = 1
 
 
 def use(discord: Discord, it: Use) -> Interaction:
-    """Let somebody run a command, type into an option, or click; or say why they cannot."""
+    """Let somebody run a command, type, click or fill in a form; or say why they cannot."""
     user = find_user(discord.world, it.user_id)
     if user is None:
         raise ControlError(f"there is no user {it.user_id}", 404)
@@ -50,12 +56,14 @@ def use(discord: Discord, it: Use) -> Interaction:
         channel, data, bot, extra = _click(discord, it)
     elif it.type in (COMMAND, AUTOCOMPLETE):
         channel, data, bot, extra = _command(discord, it)
+    elif it.type == SUBMIT:
+        channel, data, bot, extra = _submit(discord, it)
     else:
-        raise ControlError("type is 2 (a command), 3 (a click) or 4 (typing into an option)")
-    made = _interaction(discord, it, bot, channel)
+        raise ControlError("type is 2 (a command), 3 (a click), 4 (typing) or 5 (a form)")
+    made = payloads.begun(discord, bot, channel, user.id, kind=it.type, locale=it.locale)
     made.payload |= {"data": data, **extra}
-    if it.message_id:
-        made.source_id = it.message_id
+    made.source_id = extra["message"]["id"] if "message" in extra else None
+    made.opened_by = it.interaction_id if it.type == SUBMIT else None
     discord.interactions.add(made)
     for _ in range(it.deliveries):
         made.delivered = discord.sessions.to_bot(
@@ -69,25 +77,56 @@ Found = tuple[Channel, Json, Bot, Json]
 
 def _command(discord: Discord, it: Use) -> Found:
     guild = _guild(discord, it)
-    bot, command = _find_command(discord, it, guild)
+    kind = _kind(discord, it)
+    bot, command = _find_command(discord, it, guild, kind)
     channel = _place(discord, it, guild, bot)
     if guild:
         _check_allowed(guild, bot, command, it.user_id, channel)
     elif command.get("guild_id") or not command["dm_permission"]:
         raise ControlError(f"/{command['name']} is not offered in DMs", 403)
     resolver = Resolver(discord.world, guild)
+    if kind != command_rules.CHAT_INPUT:
+        target = _target(discord, it, kind, channel, resolver)
+        return channel, _named(command) | {"target_id": target, "resolved": resolver.found}, bot, {}
     typing = it.type == AUTOCOMPLETE
     options = check_options(command.get("options", []), it.options, resolver, typing=typing)
-    data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
+    data = _named(command)
     if options:
         data["options"] = options
     if resolver.found and not typing:
         data["resolved"] = resolver.found
-    if command.get("guild_id"):
-        data["guild_id"] = command["guild_id"]
     if typing and sum(bool(one.get("focused")) for one in leaves(options)) != 1:
         raise ControlError("exactly one option must be focused while typing")
     return channel, data, bot, {}
+
+
+def _named(command: Json) -> Json:
+    named = {"id": command["id"], "name": command["name"], "type": command["type"]}
+    return named | ({"guild_id": command["guild_id"]} if command.get("guild_id") else {})
+
+
+def _kind(discord: Discord, it: Use) -> int:
+    """Return the type of command that is meant: by what its context menu belongs to."""
+    if it.target is None:
+        return command_rules.CHAT_INPUT
+    if it.type != COMMAND or it.options:
+        raise ControlError("a context menu takes neither options nor typing")
+    on_user = find_user(discord.world, it.target) is not None
+    return command_rules.ON_USER if on_user else command_rules.ON_MESSAGE
+
+
+def _target(discord: Discord, it: Use, kind: int, channel: Channel, resolver: Resolver) -> str:
+    target = it.target or ""
+    if kind == command_rules.ON_USER:
+        user = find_user(discord.world, target)
+        target = user.id if user else target
+        resolver.resolve(USER, target)
+        return target
+    message = channel.find(target)
+    if message is None or message.viewer_id not in (None, it.user_id):
+        raise ControlError(f"there is no message {target} in that channel", 404)
+    resolver.found["messages"] = {target: render.message(discord.world, message)}
+    return target
 
 
 def _guild(discord: Discord, it: Use) -> Guild | None:
@@ -104,7 +143,7 @@ def _guild(discord: Discord, it: Use) -> Guild | None:
     return guild
 
 
-def _find_command(discord: Discord, it: Use, guild: Guild | None) -> tuple[Bot, Json]:
+def _find_command(discord: Discord, it: Use, guild: Guild | None, kind: int) -> tuple[Bot, Json]:
     """Find the command; a server's own goes before a global one of the same name."""
     scopes = [guild.id, ""] if guild else [""]
     for bot in discord.world.bots.values():
@@ -113,8 +152,8 @@ def _find_command(discord: Discord, it: Use, guild: Guild | None) -> tuple[Bot, 
         for scope in scopes:
             for command in bot.commands.get(scope, {}).values():
                 named = it.name in (None, command["name"])
-                slash = command["type"] == command_rules.CHAT_INPUT
-                if slash and named and it.command_id in (None, command["id"]):
+                meant = command["type"] == kind
+                if meant and named and it.command_id in (None, command["id"]):
                     return bot, command
     raise ControlError(f"there is no command {it.name or it.command_id} here", 404)
 
@@ -178,7 +217,7 @@ def _click(discord: Discord, it: Use) -> Found:
         raise ControlError("the user is not in that server", 403)
     data: Json = {"custom_id": it.custom_id, "component_type": part["type"], "id": part["id"]}
     if part["type"] != content.BUTTON:
-        data["values"] = _chosen(part, it.values)
+        data["values"] = content.check_chosen(part, it.values)
         resolver = Resolver(discord.world, guild)
         resolver.take(part["type"], it.values)
         if resolver.found:
@@ -199,76 +238,21 @@ def _clicked(discord: Discord, it: Use) -> tuple[Channel, Message]:
     raise ControlError(f"there is no message {it.message_id}", 404)
 
 
-def _chosen(part: Json, values: list[str]) -> list[str]:
-    if not part["min_values"] <= len(values) <= part["max_values"]:
-        low, high = part["min_values"], part["max_values"]
-        raise ControlError(f"choose {low} to {high} values")
-    if part["type"] == content.STRING_SELECT:
-        offered = {option["value"] for option in part["options"]}
-        if not offered.issuperset(values):
-            raise ControlError(f"the menu offers only {sorted(offered)}")
-    return values
-
-
-def _interaction(discord: Discord, it: Use, bot: Bot, channel: Channel) -> Interaction:
-    interaction_id = discord.world.snowflake()
-    made = Interaction(
-        id=interaction_id,
-        token=new_token(interaction_id),
-        bot_id=bot.id,
-        type=it.type,
-        channel_id=channel.id,
-        user_id=it.user_id,
-        payload={},
-        created=discord.now(),
-        guild_id=channel.guild_id,
-    )
-    made.payload = {
-        "version": 1,
-        "type": it.type,
-        "id": made.id,
-        "token": made.token,
-        "application_id": bot.id,
-        "channel_id": channel.id,
-        "locale": it.locale,
-        "entitlements": [],
-        "entitlement_sku_ids": [],
-        "attachment_size_limit": 10 * 1024 * 1024,
-    }
+def _submit(discord: Discord, it: Use) -> Found:
+    """Let somebody fill in the form with which an interaction of theirs was answered."""
+    opener = discord.interactions.get(it.interaction_id or "")
+    if opener is None or opener.modal is None:
+        raise ControlError(f"interaction {it.interaction_id} opened no form", 404)
+    if opener.user_id != it.user_id:
+        raise ControlError("only who opened the form sees it", 403)
+    channel = discord.world.channel(opener.channel_id)
+    if channel is None:
+        raise ControlError("the channel of that form is gone", 404)
     guild = discord.world.guilds.get(channel.guild_id or "")
-    if guild is None:
-        made.payload |= _in_dm(discord, it, channel)
-    else:
-        made.payload |= _in_guild(discord, it, bot, channel, guild)
-    return made
-
-
-def _in_guild(discord: Discord, it: Use, bot: Bot, channel: Channel, guild: Guild) -> Json:
-    member, me = guild.members[it.user_id], guild.members[bot.id]
-    own = render.permissions_in(guild, member, channel)
-    return {
-        "guild_id": guild.id,
-        "guild": {"id": guild.id, "locale": guild.locale, "features": []},
-        "guild_locale": guild.locale,
-        "channel": _partial(discord, channel) | {"permissions": own},
-        "member": render.member(discord.world, member) | {"permissions": own},
-        "app_permissions": render.permissions_in(guild, me, channel),
-        "authorizing_integration_owners": {"0": guild.id},
-        "context": 0,
-    }
-
-
-def _partial(discord: Discord, channel: Channel) -> Json:
-    shown = render.channel(discord.world, channel)
-    shown.pop("permission_overwrites")
-    return shown
-
-
-def _in_dm(discord: Discord, it: Use, channel: Channel) -> Json:
-    return {
-        "channel": render.channel(discord.world, channel),
-        "user": render.user(discord.world.users[it.user_id]),
-        "app_permissions": str(permissions.EVERYDAY),
-        "authorizing_integration_owners": {"0": "0"},
-        "context": 1,
-    }
+    if guild and it.user_id not in guild.members:
+        raise ControlError("the user is not in that server", 403)
+    data = modals.submission(opener.modal, it.fields, Resolver(discord.world, guild))
+    opener.modal = None
+    touch(opener)
+    shown = {"message": opener.payload["message"]} if "message" in opener.payload else {}
+    return channel, data, discord.world.bots[opener.bot_id], shown
