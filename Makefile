@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak fix lock
+.PHONY: help demo test check bench soak clients fix lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,8 @@ bench: .venv/.ready .venv-bench/.ready ## Measure the hot paths beside their lim
 soak: .venv/.ready ## Hurt real processes for MINUTES; an oracle judges
 	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT))
 
+clients: .venv-clients/.ready .venv-clients/node/.ready ## Install bots of other libraries, which tests put into the sandbox
+
 fix: .venv/.ready ## Format and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -35,6 +37,7 @@ fix: .venv/.ready ## Format and mend what the linter can mend
 lock: ## Lock the newest allowed versions with their hashes (needs uv)
 	uv pip compile pyproject.toml --extra embedded $(LOCK) -o requirements.txt
 	uv pip compile pyproject.toml --extra embedded --group dev $(LOCK) -o requirements-dev.txt
+	printf '%s\n' 'discord.py>=2.7,<3' 'hikari>=2.7,<3' | uv pip compile - $(LOCK) -o requirements-clients.txt
 	printf '%s\n' 'eventsourcing>=9.5,<10' 'psycopg[binary,pool]' | uv pip compile - $(LOCK) -o requirements-bench.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'
@@ -64,3 +67,17 @@ else
 	-$(PYTHON) -m venv --clear .venv-bench && \
 		.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 endif
+
+# Bots of other libraries, against which the sandbox is tested; without them those tests are skipped.
+.venv-clients/.ready: requirements-clients.txt
+ifdef UV
+	-uv venv --quiet --clear --python $(PYTHON) .venv-clients && \
+		uv pip sync --quiet --python .venv-clients/bin/python --require-hashes $< && touch $@
+else
+	-$(PYTHON) -m venv --clear .venv-clients && \
+		.venv-clients/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+endif
+
+.venv-clients/node/.ready: tests/clients/package-lock.json | .venv-clients/.ready
+	-mkdir -p $(@D) && cp tests/clients/package.json $< $(@D) && \
+		npm ci --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund && touch $@
