@@ -8,7 +8,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from boostmon.sandbox import Sandbox
+from boostmon.sandbox import Limits, Sandbox
 
 GUILDS, MEMBERS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 1, 1 << 9, 1 << 12
 
@@ -200,7 +200,8 @@ class Socket:
 
 @asynccontextmanager
 async def sandbox(**options: Any) -> AsyncIterator[Client]:
-    """Start a sandbox of its own; at the end it must not have stumbled."""
+    """Start a sandbox of its own, in which one may identify at once; it must not stumble."""
+    options.setdefault("limits", Limits(identify=(1000, 1.0)))
     async with Sandbox(**options) as running, aiohttp.ClientSession() as http:
         client = Client(running, http)
         yield client

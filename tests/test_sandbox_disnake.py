@@ -209,6 +209,8 @@ async def test_disnake_resumes_and_hears_what_it_missed(
 
 async def test_disnake_reads_every_event_that_the_sandbox_sends(client: Client) -> None:
     await client.sim("bot", {"privileged_intents": ["members", "message_content"]})
+    # disnake asks for all members when a server comes back, and waits for them without an answer.
+    await client.sim("limits", {"all_members": [10, 1.0]})
     intents = disnake.Intents(
         guilds=True, members=True, guild_messages=True, dm_messages=True, moderation=True
     )

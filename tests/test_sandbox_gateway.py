@@ -294,6 +294,54 @@ async def test_members_are_asked_for_by_id_or_name_and_all_only_with_the_intent(
         assert await closed_with(socket) == 4014
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"query": "m", "limit": "1"},
+        {"query": "m"},
+        {"query": 5, "limit": 1},
+        {"query": "m", "limit": -1},
+        {"user_ids": ["x"]},
+        {"user_ids": ["1"], "query": "m", "limit": 1},
+        {},
+        {"guild_id": None, "user_ids": ["1"]},
+    ],
+)
+async def test_a_request_for_members_that_is_none_closes_with_4002(
+    client: Client, request_: Any
+) -> None:
+    async with client.gateway() as socket:
+        await socket.send(8, {"guild_id": client.ids["guild"]} | request_)
+        assert await closed_with(socket) == 4002
+
+
+async def test_members_are_asked_for_by_a_hundred_at_most_and_without_presences() -> None:
+    people = [{"user": f"u{n}"} for n in range(150)]
+    async with (
+        sandbox(world={"guilds": [{"name": "Big", "owner": "boss", "members": people}]}) as client,
+        client.gateway() as socket,
+    ):
+        guild_id = client.ids["guild"]
+        ids = [client.user(f"u{n}") for n in range(150)]
+        for asked, count in (
+            ({"user_ids": ids, "presences": True}, 100),
+            ({"query": "u", "limit": 120}, 100),
+            ({"query": "u1", "limit": 5}, 5),
+        ):
+            await socket.send(8, {"guild_id": guild_id, **asked, "nonce": "x" * 33})
+            chunk = (await socket.event("GUILD_MEMBERS_CHUNK"))["d"]
+            assert len(chunk["members"]) == count
+            assert {"nonce", "presences"}.isdisjoint(chunk)
+
+
+async def test_members_of_a_server_without_the_bot_are_not_given(client: Client) -> None:
+    async with client.gateway() as socket:
+        await client.sim("guild", {"action": "remove_bot"})
+        await socket.event("GUILD_DELETE")
+        await socket.send(8, {"guild_id": client.ids["guild"], "user_ids": [client.user("max")]})
+        assert await socket.quiet() == []
+
+
 async def test_all_members_come_in_chunks_of_a_thousand() -> None:
     people = [{"user": f"u{n}"} for n in range(1500)]
     world = {

@@ -16,7 +16,7 @@ from boostmon.database.clock import DatabaseClock
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import TimerId
-from boostmon.sandbox import Sandbox
+from boostmon.sandbox import Limits, Sandbox
 from tests.description import complaints_about
 from tests.sandbox_client import Client
 
@@ -162,7 +162,8 @@ async def town(
     """Lend a town in which the bot is at work; *one_server*: DISCORD_GUILD_ID names it."""
     clock = DatabaseClock()
     await clock.measure(database)
-    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+    quick = Limits(identify=(1000, 1.0))  # a second process need not wait to identify
+    async with Sandbox(limits=quick) as sandbox, aiohttp.ClientSession() as http:
         surroundings = Surroundings(
             database=database,
             owner_url=owner_url,

@@ -63,7 +63,7 @@ def peek(request: web.Request, raw: bytes) -> Any:
 def _decode(raw: bytes | str) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise refuse(50109) from error
 
 

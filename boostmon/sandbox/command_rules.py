@@ -168,6 +168,11 @@ def _options(value: Any) -> list[Any]:
     return listed
 
 
+def _once(rule: Rule) -> Rule:
+    """Take a list that *rule* takes, each thing once."""
+    return lambda value: list(dict.fromkeys(rule(value)))
+
+
 def _bits(value: Any) -> str | None:
     return None if value is None else str(whole(0, (1 << 54) - 1)(value))
 
@@ -179,8 +184,8 @@ _FIELDS: dict[str, Rule] = {
     "options": nullable(_options),
     "default_member_permissions": _bits,
     "dm_permission": nullable(boolean),
-    "contexts": nullable(many(choice(0, 1, 2), 3, 1)),
-    "integration_types": nullable(many(choice(0, 1), 2, 1)),
+    "contexts": nullable(_once(many(choice(0, 1, 2), 3, 1))),
+    "integration_types": nullable(_once(many(choice(0, 1), 2, 1))),
     "nsfw": nullable(boolean),
     "id": nullable(snowflake),
 }

@@ -66,6 +66,12 @@ _EMBED = shape(
 
 def _embed(value: Any) -> Json:
     embed = {key: given for key, given in _EMBED(value).items() if given is not None}
+    for key in ("author", "footer", "image", "thumbnail"):
+        if key in embed:
+            embed[key] = {name: given for name, given in embed[key].items() if given is not None}
+    for key in ("image", "thumbnail"):
+        if not embed.get(key, {}).get("url"):
+            embed.pop(key, None)
     for field in embed.get("fields", ()):
         field["inline"] = bool(field.get("inline"))
     return embed | {"type": "rich"}

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from boostmon.sandbox import picture, render
+from boostmon.sandbox import member_requests, picture, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.model import Bot
 from boostmon.sandbox.seed import new_token
-from boostmon.sandbox.sessions import MEMBERS, PRESENCES, Connection, Session
+from boostmon.sandbox.sessions import Connection, Session
 
 Json = dict[str, Any]
 
@@ -20,9 +20,9 @@ ALREADY_AUTHENTICATED, INVALID_SEQUENCE, RATE_LIMITED, TIMED_OUT = 4005, 4007, 4
 INVALID_SHARD, INVALID_VERSION, INVALID_INTENTS, DISALLOWED_INTENTS = 4010, 4012, 4013, 4014
 
 _LARGEST_PAYLOAD, _MOST_EVENTS, _EVENTS_WINDOW = 4096, 120, 60.0
+_MAX_CONCURRENCY = 1
 _KNOWN_INTENTS = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
 _GONE = (1000, 1001)
-_CHUNK, _MOST_USER_IDS = 1000, 100
 
 
 class CloseError(Exception):
@@ -115,6 +115,14 @@ class Gateway:
         elif op == 8:  # noqa: PLR2004 -- REQUEST GUILD MEMBERS
             self._members(connection.session, _mapping(data))
 
+    def _members(self, session: Session, data: Json) -> None:
+        try:
+            member_requests.answer(self._discord, session, data)
+        except member_requests.MalformedError as error:
+            raise CloseError(DECODE_ERROR) from error
+        except member_requests.DisallowedError as error:
+            raise CloseError(DISALLOWED_INTENTS) from error
+
     def _bot(self, token: object) -> Bot:
         for bot in self._discord.world.bots.values():
             if token in (bot.token, f"Bot {bot.token}"):
@@ -125,12 +133,15 @@ class Gateway:
         if connection.session:
             raise CloseError(ALREADY_AUTHENTICATED)
         bot = self._bot(data.get("token"))
+        shard = _shard(data)
+        key = f"{bot.id} {shard[0] % _MAX_CONCURRENCY}"
+        if self._discord.limiter.wait("identify", key):
+            connection.send({"op": 9, "t": None, "s": None, "d": False})
+            return
         if not bot.starts_left:  # topics/gateway, "Session Start Limit": the token is reset
             bot.token = new_token(bot.id)
             raise CloseError(AUTHENTICATION_FAILED)
-        session = Session(
-            bot, _intents(bot, data), _shard(data), self._discord.limits.resume_buffer
-        )
+        session = Session(bot, _intents(bot, data), shard, self._discord.limits.resume_buffer)
         if not isinstance(data.get("properties"), dict):
             raise CloseError(DECODE_ERROR)
         threshold = data.get("large_threshold", 50)
@@ -187,51 +198,6 @@ class Gateway:
             connection.send(payload)
         session.dispatch("RESUMED", {"_trace": ["sandbox"]})
         self._show(session)
-
-    def _members(self, session: Session, data: Json) -> None:
-        """Answer a request for members, in chunks."""
-        guild = self._discord.world.guilds.get(str(data.get("guild_id")))
-        if guild is None or session.bot_id not in guild.members:
-            return
-        wanted, query = data.get("user_ids"), data.get("query")
-        if (wanted is None) == (query is None):
-            raise CloseError(DECODE_ERROR)
-        missing: list[str] = []
-        if wanted is not None:
-            ids = [str(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
-            ids = ids[:_MOST_USER_IDS]
-            found = [guild.members[one] for one in ids if one in guild.members]
-            missing = [one for one in ids if one not in guild.members]
-        else:
-            found = self._matching(session, guild.members.values(), data)
-        if data.get("presences") and not session.intents & PRESENCES:
-            raise CloseError(DISALLOWED_INTENTS)
-        pages = [found[i : i + _CHUNK] for i in range(0, len(found), _CHUNK)] or [[]]
-        for index, page in enumerate(pages):
-            chunk: Json = {
-                "guild_id": guild.id,
-                "members": [render.member(self._discord.world, member) for member in page],
-                "chunk_index": index,
-                "chunk_count": len(pages),
-            }
-            if missing:
-                chunk["not_found"] = missing
-            if "nonce" in data:
-                chunk["nonce"] = data["nonce"]
-            session.dispatch("GUILD_MEMBERS_CHUNK", chunk)
-
-    def _matching(self, session: Session, members: Any, data: Json) -> list[Any]:
-        query, limit = str(data["query"]).lower(), int(data.get("limit", 0))
-        if not (query and limit) and not session.intents & MEMBERS:
-            raise CloseError(DISALLOWED_INTENTS)
-        users = self._discord.world.users
-        found = [
-            member
-            for member in members
-            if users[member.user_id].username.lower().startswith(query)
-            or (member.nick or "").lower().startswith(query)
-        ]
-        return found[:limit] if limit else found
 
 
 def _decode(kind: WSMsgType, raw: Any) -> Json:

@@ -19,6 +19,9 @@ class Limits(Struct, kw_only=True):
     messages: tuple[int, float] = (5, 5.0)
     webhook: tuple[int, float] = (5, 2.0)
     other: tuple[int, float] = (50, 1.0)
+    identify: tuple[int, float] = (1, 5.0)
+    all_members: tuple[int, float] = (1, 30.0)
+    invalid: tuple[int, float] = (10_000, 600.0)
     heartbeat_ms: int = 41_250
     resume_buffer: int = 1000
     nonce_seconds: float = 180.0
@@ -38,6 +41,16 @@ class Window:
             return False
         self._taken.append(now)
         return True
+
+    def has_room(self, now: float) -> bool:
+        """Whether one more would be taken."""
+        self._forget(now)
+        return len(self._taken) < self.limit
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it counts nothing any more."""
+        self._forget(now)
+        return not self._taken
 
     def _forget(self, now: float) -> None:
         if self.fixed and self._taken and self._taken[0] + self.seconds <= now:
@@ -97,16 +110,34 @@ class RateLimiter:
         self._refuse(kind)
         return Verdict(headers | {"X-RateLimit-Scope": "user"} | _retry(after), after)
 
+    def wait(self, kind: str, major: str) -> float:
+        """Count one thing that is no request; return for how long it is too early, or 0."""
+        now = self._clock()
+        window = self._window(kind, major)
+        if window.take(now):
+            return 0.0
+        self._refuse(kind)
+        return window.reset_after(now)
+
+    def note_invalid(self) -> None:
+        """Count an answer of 401, 403 or 429, whoever asked: it is one address."""
+        self._window("invalid", "").take(self._clock())
+
+    def banned_for(self) -> float:
+        """Return for how many seconds this address is refused everything, or 0."""
+        now = self._clock()
+        window = self._window("invalid", "")
+        return 0.0 if window.has_room(now) else window.reset_after(now)
+
     def _forget_idle(self) -> None:
         now = self._clock()
-        self._windows = {k: w for k, w in self._windows.items() if w.reset_after(now) > 0}
+        self._windows = {k: w for k, w in self._windows.items() if not w.is_idle(now)}
 
     def _refuse(self, kind: str) -> None:
         self.refused[kind] = self.refused.get(kind, 0) + 1
 
     def _window(self, kind: str, major: str) -> Window:
-        name = {"global": "everything", "roles": "roles", "messages": "messages"}.get(kind)
-        limit, seconds = getattr(self.limits, name or ("webhook" if kind == "webhook" else "other"))
+        limit, seconds = getattr(self.limits, "everything" if kind == "global" else kind)
         key = f"{kind}:{major}"
         window = self._windows.get(key)
         if window is None or (window.limit, window.seconds) != (limit, seconds):
@@ -123,5 +154,5 @@ def _retry(after: float) -> dict[str, str]:
 
 def _bucket(kind: str, major: str) -> str:
     """Name the bucket as Discord does: by route and method, the same for every server."""
-    method = major.split(" ", 1)[0]
-    return hashlib.sha256(f"{kind} {method}".encode()).hexdigest()[:32]
+    scope = major.rsplit(" ", 1)[0]
+    return hashlib.sha256(f"{kind} {scope}".encode()).hexdigest()[:32]

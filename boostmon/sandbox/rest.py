@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import socket
 import struct
 from collections.abc import Callable
@@ -61,6 +62,9 @@ class Rest:
             reason=_reason(request),
             auth="bot" if "Authorization" in request.headers else None,
         )
+        if banned_for := self._discord.limiter.banned_for():
+            entry |= {"status": 429, "banned": True}
+            return _banned(banned_for)
         fault = self._discord.faults.take(request.method, path, template)
         if fault:
             entry["fault"] = fault.id
@@ -79,9 +83,12 @@ class Rest:
                 return _json(plain(500).body, 500, {})
 
         try:
-            return await _with_fault(request, entry, fault, answer)
+            response = await _with_fault(request, entry, fault, answer)
         finally:
             self._discord.watch.tell("REQUEST", lambda: picture.request(entry))
+        if _is_invalid(response):
+            self._discord.limiter.note_invalid()
+        return response
 
     async def _answer(
         self, request: web.Request, raw: bytes, route: Route, ids: dict[str, str]
@@ -128,6 +135,8 @@ class Rest:
         check(shape(dict.fromkeys(named, snowflake)), named)
         if bot and ids.get("application_id", bot.id) != bot.id:
             raise refuse(20012)
+        if self._in_outage(ids):
+            raise plain(503)
         reason = _reason(request)
         if reason is not None:
             check(shape(reason=text(1, 512)), {"reason": reason})
@@ -143,6 +152,14 @@ class Rest:
             reason=reason,
             caller=bot,
         )
+
+    def _in_outage(self, ids: dict[str, str]) -> bool:
+        """Whether the path leads into a server that has an outage."""
+        guild_id = ids.get("guild_id")
+        if "channel_id" in ids and (channel := self._discord.world.channel(ids["channel_id"])):
+            guild_id = channel.guild_id
+        guild = self._discord.world.guilds.get(guild_id or "")
+        return guild is not None and not guild.available
 
 
 async def _with_fault(
@@ -213,6 +230,18 @@ def _json(body: Any, status: int, headers: dict[str, str]) -> web.Response:
         status=status,
         headers={**headers, "Via": "1.1 google", "Content-Type": "application/json"},
     )
+
+
+def _banned(seconds: float) -> web.Response:
+    """Answer as what stands before Discord does: no JSON, no `Via`, none of Discord's headers."""
+    headers = {"Retry-After": str(math.ceil(seconds)), "Server": "cloudflare"}
+    return web.Response(text="error code: 1015", status=429, headers=headers)
+
+
+def _is_invalid(response: web.StreamResponse) -> bool:
+    """Whether Discord counts this answer towards a ban of the address."""
+    shared = response.headers.get("X-RateLimit-Scope") == "shared"
+    return response.status in (401, 403, 429) and not shared
 
 
 def _empty(headers: dict[str, str]) -> web.Response:
