@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from boostmon.sandbox.snowflakes import Snowflakes
 
 TEXT, DM, VOICE, CATEGORY, ANNOUNCEMENT = 0, 1, 2, 4, 5
+KINDS_IN_GUILDS = (TEXT, VOICE, CATEGORY, ANNOUNCEMENT)
 MESSAGEABLE = (TEXT, DM, VOICE, ANNOUNCEMENT)
 PRIVILEGED = {"presences": 1 << 8, "members": 1 << 1, "message_content": 1 << 15}
 

@@ -101,6 +101,8 @@ def parse(value: int | str | Iterable[str]) -> int:
     if isinstance(value, int):
         return value
     if isinstance(value, str):
+        if not (value.isascii() and value.isdigit()):
+            raise ControlError(f"permissions are names, a number or digits, not {value!r}")
         return int(value)
     unknown = {name.upper() for name in value} - BITS.keys()
     if unknown:

@@ -9,6 +9,7 @@ from msgspec import structs
 from boostmon.sandbox import permissions
 from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.model import (
+    KINDS_IN_GUILDS,
     PRIVILEGED,
     Bot,
     Channel,
@@ -34,6 +35,8 @@ from boostmon.sandbox.world_spec import (
 
 def build(spec: WorldSpec, *, known: Iterable[Bot] = ()) -> World:
     """Make the world that *spec* describes; a bot whose name is *known* keeps its token."""
+    if not spec.bots:
+        raise ControlError("a world needs a bot")
     kept = {bot.name: bot for bot in known}
     world = World(Snowflakes())
     for user in spec.users:
@@ -154,6 +157,8 @@ def add_member(world: World, guild: Guild, spec: MemberSpec) -> Member:
 
 def add_channel(world: World, guild: Guild, spec: ChannelSpec) -> Channel:
     """Add a channel below those there are."""
+    if spec.type not in KINDS_IN_GUILDS:
+        raise ControlError(f"a channel is of one of the types {KINDS_IN_GUILDS}")
     channel = Channel(spec.id or world.snowflake(), spec.name, spec.type, guild.id)
     channel.position, channel.topic = len(guild.channels), spec.topic
     set_overwrites(world, guild, channel, spec.overwrites)

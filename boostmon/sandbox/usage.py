@@ -22,6 +22,8 @@ from boostmon.sandbox.seed import find_user
 
 Json = dict[str, Any]
 
+_MOST_DELIVERIES = 100
+
 
 class Use(Struct, forbid_unknown_fields=True, kw_only=True):
     """What `POST /_sim/interaction` takes."""
@@ -51,6 +53,8 @@ def use(discord: Discord, it: Use) -> Interaction:
     user = find_user(discord.world, it.user_id)
     if user is None:
         raise ControlError(f"there is no user {it.user_id}", 404)
+    if not 1 <= it.deliveries <= _MOST_DELIVERIES:
+        raise ControlError(f"deliveries are 1 to {_MOST_DELIVERIES}")
     it.user_id = user.id
     if it.type == COMPONENT:
         channel, data, bot, extra = _click(discord, it)
