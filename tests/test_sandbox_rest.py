@@ -236,6 +236,10 @@ async def test_an_administrator_may_post_anywhere(client: Client) -> None:
     assert (await client.api("POST", staff, {"content": "x"})).status == 200
 
 
+CHOICE = {"label": "A", "value": "a"}
+MENU = {"type": 3, "custom_id": "menu", "options": [CHOICE]}
+
+
 @pytest.mark.parametrize(
     ("body", "where", "code"),
     [
@@ -253,6 +257,86 @@ async def test_an_administrator_may_post_anywhere(client: Client) -> None:
             "MAX_EMBED_SIZE_EXCEEDED",
         ),
         ({"embeds": [{"title": "x"}] * 11}, ["embeds"], "BASE_TYPE_MAX_LENGTH"),
+        (
+            {"embeds": [{"fields": [{"name": "x", "value": " "}]}]},
+            ["embeds", "0", "fields", "0", "value"],
+            "BASE_TYPE_REQUIRED",
+        ),
+        (
+            {"embeds": [{"fields": [{"name": None, "value": "x"}]}]},
+            ["embeds", "0", "fields", "0", "name"],
+            "BASE_TYPE_REQUIRED",
+        ),
+        (
+            {"embeds": [{"fields": [{"name": "x", "value": "x" * 1025}]}]},
+            ["embeds", "0", "fields", "0", "value"],
+            "BASE_TYPE_MAX_LENGTH",
+        ),
+        (
+            {"embeds": [{"fields": [{"name": "x", "value": "x"}] * 26}]},
+            ["embeds", "0", "fields"],
+            "BASE_TYPE_MAX_LENGTH",
+        ),
+        (
+            {"embeds": [{"author": {"name": ""}}]},
+            ["embeds", "0", "author", "name"],
+            "BASE_TYPE_REQUIRED",
+        ),
+        (
+            {"embeds": [{"footer": {"text": "x" * 2049}}]},
+            ["embeds", "0", "footer", "text"],
+            "BASE_TYPE_MAX_LENGTH",
+        ),
+        ({"embeds": [{}]}, ["embeds", "0"], "LIST_ITEM_VALUE_REQUIRED"),
+        ({"embeds": [{"color": 5}]}, ["embeds", "0", "description"], "BASE_TYPE_REQUIRED"),
+        (
+            {"embeds": [{"title": "x", "color": 0x1000000}]},
+            ["embeds", "0", "color"],
+            "NUMBER_TYPE_MAX",
+        ),
+        (
+            {"embeds": [{"title": "x", "timestamp": "tomorrow"}]},
+            ["embeds", "0", "timestamp"],
+            "DATE_TIME_TYPE_PARSE",
+        ),
+        (
+            {"embeds": [{"title": "x", "url": ""}]},
+            ["embeds", "0", "url"],
+            "URL_TYPE_INVALID_SCHEME",
+        ),
+        (
+            {"embeds": [{"title": "x", "url": "attachment://a.png"}]},
+            ["embeds", "0", "url"],
+            "URL_TYPE_INVALID_SCHEME",
+        ),
+        (
+            {"embeds": [{"image": {"url": "https://"}}]},
+            ["embeds", "0", "image", "url"],
+            "URL_TYPE_INVALID_URL",
+        ),
+        (
+            {"components": [{"type": 1, "components": [{"type": 2, "style": 1}]}] * 6},
+            ["components"],
+            "BASE_TYPE_MAX_LENGTH",
+        ),
+        (
+            {"content": "x", "components": [{"type": 1, "components": [MENU | {"options": []}]}]},
+            ["components", "0", "components", "0", "options"],
+            "BASE_TYPE_BAD_LENGTH",
+        ),
+        (
+            {
+                "content": "x",
+                "components": [{"type": 1, "components": [MENU | {"options": [CHOICE] * 2}]}],
+            },
+            ["components", "0", "components", "0", "options", "1", "value"],
+            "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
+        ),
+        (
+            {"content": "x", "components": [{"type": 1, "components": [MENU, MENU]}]},
+            ["components", "0"],
+            "COMPONENT_LAYOUT_WIDTH_EXCEEDED",
+        ),
         ({"content": "x", "nonce": "n" * 26}, ["nonce"], "BASE_TYPE_MAX_LENGTH"),
         (
             {"content": "x", "allowed_mentions": {"parse": ["users"], "users": ["1"]}},
@@ -673,3 +757,38 @@ async def test_a_taken_port_raises_oserror() -> None:
         port = int(client.sandbox.url.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
             await Sandbox(port=port).start()
+
+
+async def test_a_refusal_is_worded_as_discord_words_it(client: Client) -> None:
+    said = await client.api("POST", client.channel() + "/messages", {"content": "x" * 2001})
+    wrong = {"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}
+    assert said.body == {
+        "message": "Invalid Form Body",
+        "code": 50035,
+        "errors": {"content": {"_errors": [wrong]}},
+    }
+    put = await client.api("PUT", client.app + "/commands", [{"name": "ok", "description": ""}])
+    wrong = {"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be between 1 and 100 in length."}
+    assert put.body["errors"] == {"0": {"description": {"_errors": [wrong]}}}
+    path = client.channel() + "/messages"
+    no_url = await client.api("POST", path, {"embeds": [{"title": "x", "url": "www.x.org"}]})
+    message = "Scheme \"\" is not supported. Scheme must be one of ('http', 'https')."
+    wrong = {"code": "URL_TYPE_INVALID_SCHEME", "message": message}
+    assert no_url.body["errors"] == {"embeds": {"0": {"url": {"_errors": [wrong]}}}}
+
+
+async def test_several_mistakes_are_told_at_once(client: Client) -> None:
+    body = {"content": "x" * 2001, "embeds": [{"title": "x" * 257, "color": -1}], "nonce": []}
+    refused = await client.api("POST", client.channel() + "/messages", body)
+    errors = refused.body["errors"]
+    assert errors.keys() == {"content", "embeds", "nonce"}
+    assert errors["embeds"]["0"].keys() == {"title", "color"}
+
+
+async def test_bots_take_no_dms_of_bots() -> None:
+    world = {"bots": [{"name": "One"}, {"name": "Two"}], "guilds": [{"name": "g", "owner": "ann"}]}
+    async with sandbox(world=world) as client:
+        other = client.sandbox.state()["bots"][1]["id"]
+        made = await client.api("POST", "/users/@me/channels", {"recipient_id": other})
+        path = f"/channels/{made.body['id']}/messages"
+        assert (await client.api("POST", path, {"content": "x"})).code == 50007

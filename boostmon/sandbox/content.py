@@ -10,6 +10,7 @@ from boostmon.sandbox.rules import (
     Rule,
     boolean,
     choice,
+    filled,
     many,
     nullable,
     shape,
@@ -29,11 +30,21 @@ SELECTS = (STRING_SELECT, USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_
 _MOST_EMBED_TEXT, _MOST_ROWS = 6000, 5
 
 
-def _url(value: Any) -> str:
-    given: str = text(0, 2048)(value)
-    if not re.match(r"(https?|attachment)://\S+$", given):
-        raise wrong("URL_TYPE_INVALID_URL", "Not a well formed URL.")
-    return given
+def _url(*schemes: str) -> Rule:
+    """Take a URL with one of *schemes*."""
+    listed = ", ".join(repr(scheme) for scheme in schemes)
+
+    def rule(value: Any) -> str:
+        given: str = text(0, 2048)(value)
+        scheme = given.partition(":")[0].lower() if ":" in given else ""
+        if scheme not in schemes:
+            message = f'Scheme "{scheme}" is not supported. Scheme must be one of ({listed}).'
+            raise wrong("URL_TYPE_INVALID_SCHEME", message)
+        if not re.fullmatch(r"\w+://[^\s/?#][^\s]*", given):
+            raise wrong("URL_TYPE_INVALID_URL", "Not a well formed URL.")
+        return given
+
+    return rule
 
 
 def _moment(value: Any) -> str:
@@ -46,25 +57,32 @@ def _moment(value: Any) -> str:
     return moment.isoformat()
 
 
-_PICTURE = shape(url=nullable(_url))
+_LINK = nullable(_url("http", "https"))
+_PICTURE_URL = nullable(_url("http", "https", "attachment"))
+_PICTURE = shape(url=_PICTURE_URL)
 _EMBED = shape(
     type=nullable(text()),
     title=nullable(text(0, 256)),
     description=nullable(text(0, 4096)),
-    url=nullable(_url),
+    url=_LINK,
     color=nullable(whole(0, 0xFFFFFF)),
     timestamp=nullable(_moment),
-    author=nullable(shape({"name": text(1, 256)}, url=nullable(_url), icon_url=nullable(_url))),
-    footer=nullable(shape({"text": text(1, 2048)}, icon_url=nullable(_url))),
+    author=nullable(shape({"name": filled(256)}, url=_LINK, icon_url=_PICTURE_URL)),
+    footer=nullable(shape({"text": filled(2048)}, icon_url=_PICTURE_URL)),
     image=nullable(_PICTURE),
     thumbnail=nullable(_PICTURE),
     fields=nullable(
-        many(shape({"name": text(1, 256), "value": text(1, 1024)}, inline=nullable(boolean)), 25)
+        many(shape({"name": filled(256), "value": filled(1024)}, inline=nullable(boolean)), 25)
     ),
 )
 
 
+_SEEN = {"title", "description", "author", "footer", "image", "thumbnail", "fields", "timestamp"}
+
+
 def _embed(value: Any) -> Json:
+    if value in ({}, None):
+        raise wrong("LIST_ITEM_VALUE_REQUIRED", "List item values of ModelType are required")
     embed = {key: given for key, given in _EMBED(value).items() if given is not None}
     for key in ("author", "footer", "image", "thumbnail"):
         if key in embed:
@@ -72,6 +90,8 @@ def _embed(value: Any) -> Json:
     for key in ("image", "thumbnail"):
         if not embed.get(key, {}).get("url"):
             embed.pop(key, None)
+    if not embed.keys() & _SEEN:
+        raise wrong_at(["description"], "BASE_TYPE_REQUIRED", "This field is required")
     for field in embed.get("fields", ()):
         field["inline"] = bool(field.get("inline"))
     return embed | {"type": "rich"}
@@ -98,7 +118,7 @@ _BUTTON = shape(
     id=whole(0),
     label=nullable(text(0, 80)),
     custom_id=nullable(text(1, 100)),
-    url=nullable(_url),
+    url=nullable(_url("http", "https", "discord")),
     emoji=nullable(_EMOJI),
     disabled=nullable(boolean),
 )

@@ -32,7 +32,7 @@ def _check_send(call: Call, channel: Channel, allowed: int) -> None:
         user = call.world.users[channel.recipient_id or ""]
         if not any(user.id in guild.members for guild in call.world.guilds_of(call.bot.id)):
             raise refuse(50278)
-        if not user.dms_open:
+        if user.bot or not user.dms_open:
             raise refuse(50007)
     needed = permissions.SEND_MESSAGES
     if call.body.get("embeds"):

@@ -59,6 +59,24 @@ def text(low: int = 0, high: int | None = None, *, pattern: str | None = None) -
     return rule
 
 
+def filled(high: int) -> Rule:
+    """Take a string that says something: nothing, or only spaces, is as if it were not there."""
+    rule = text(0, high)
+
+    def said(value: Any) -> Any:
+        taken = rule(value)
+        if not taken.strip():
+            raise missing()
+        return taken
+
+    return said
+
+
+def missing() -> InvalidError:
+    """Return the complaint about what should be there."""
+    return wrong("BASE_TYPE_REQUIRED", "This field is required")
+
+
 def whole(low: int | None = None, high: int | None = None) -> Rule:
     """Take an integer; digits in a string will do, too."""
 
@@ -176,14 +194,10 @@ def shape(required: Mapping[str, Rule] | None = None, /, **optional: Rule) -> Ru
 
     def rule(value: Any) -> dict[str, Any]:
         given = mapping(value)
-        errors: dict[str, Any] = {
-            key: wrong("BASE_TYPE_REQUIRED", "This field is required").errors
-            for key in needed
-            if key not in given
-        }
+        errors: dict[str, Any] = {key: missing().errors for key in needed if given.get(key) is None}
         taken: dict[str, Any] = {}
         for key, inner in (*needed.items(), *optional.items()):
-            if key in given:
+            if key in given and key not in errors:
                 _collect(errors, key, inner, given[key], lambda v, k=key: taken.update({k: v}))  # type: ignore[misc] # a lambda's default has no type
         if errors:
             raise InvalidError(errors)
