@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any, Self
 
 import aiohttp
@@ -196,6 +197,27 @@ class Socket:
     async def close(self, code: int = 1000) -> None:
         """Close from this side."""
         await self._socket.close(code=code)
+
+
+async def upload(
+    client: Client, path: str, body: Any, *files: tuple[str, bytes], method: str = "POST"
+) -> Answer:
+    """Send a multipart body, as every client does: payload_json, then files[0], files[1]."""
+    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+    if body is not None:
+        form.add_field("payload_json", msgspec.json.encode(body).decode())
+    for number, (name, content) in enumerate(files):
+        form.add_field(
+            f"files[{number}]", BytesIO(content), filename=name, content_type="text/plain"
+        )
+    headers = {"Authorization": f"Bot {client.ids['token']}"}
+    url = client.sandbox.api + path
+    async with client.http.request(method, url, data=form, headers=headers) as response:
+        raw = await response.read()
+        shown = msgspec.json.decode(raw) if raw else None
+        answer = Answer(response.status, shown, response.headers.copy())
+    client.seen.append((method, path, answer))
+    return answer
 
 
 @asynccontextmanager

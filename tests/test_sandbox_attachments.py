@@ -1,14 +1,10 @@
 """Files in the sandbox: multipart bodies, attachments, and what is refused of them."""
 
 from collections.abc import AsyncIterator
-from io import BytesIO
-from typing import Any
 
-import aiohttp
-import msgspec
 import pytest
 
-from tests.sandbox_client import Answer, Client, Used, sandbox
+from tests.sandbox_client import Client, Used, sandbox, upload
 
 
 @pytest.fixture
@@ -16,24 +12,6 @@ async def client() -> AsyncIterator[Client]:
     """Give a sandbox with the default world."""
     async with sandbox() as running:
         yield running
-
-
-async def upload(
-    client: Client, path: str, body: Any, *files: tuple[str, bytes], method: str = "POST"
-) -> Answer:
-    """Send a multipart body, as every client does: payload_json, then files[0], files[1]."""
-    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
-    if body is not None:
-        form.add_field("payload_json", msgspec.json.encode(body).decode())
-    for number, (name, content) in enumerate(files):
-        form.add_field(
-            f"files[{number}]", BytesIO(content), filename=name, content_type="text/plain"
-        )
-    headers = {"Authorization": f"Bot {client.ids['token']}"}
-    url = client.sandbox.api + path
-    async with client.http.request(method, url, data=form, headers=headers) as response:
-        raw = await response.read()
-        return Answer(response.status, msgspec.json.decode(raw) if raw else None, response.headers)
 
 
 async def test_a_file_is_attached_and_can_be_fetched(client: Client) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from boostmon.sandbox.routes import ROUTES
 from tests.description import DESCRIPTION, Checker, described_as, official_description
-from tests.sandbox_client import Answer, Client, Used, sandbox
+from tests.sandbox_client import Answer, Client, Used, sandbox, upload
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,38 @@ async def _interact(client: Client) -> None:
     await (await client.use("max")).answer(5)
 
 
+async def _attach(client: Client) -> None:
+    body = {"attachments": [{"id": "0", "description": "A note"}]}
+    path = client.channel() + "/messages"
+    said = await upload(client, path, body, ("a.txt", b"a"))
+    one = f"{path}/{said.body['id']}"
+    await upload(client, one, {"content": "x"}, ("b.txt", b"b"), method="PATCH")
+    used = await client.use("max")
+    await used.answer(5, {"flags": 64})
+    await upload(client, used.original, {}, ("c.txt", b"c"), method="PATCH")
+    assert len((await used.hooked("GET", used.original)).body["attachments"]) == 1
+
+
+async def _fill_in(client: Client) -> None:
+    """Open a form from a command and from a button, and answer what is sent off."""
+    field = {"type": 4, "custom_id": "a", "style": 1, "label": "A"}
+    form = {"custom_id": "f", "title": "F", "components": [{"type": 1, "components": [field]}]}
+    options = [{"name": "user", "value": client.user("max")}]
+    for name, how in (("all", {"options": options}), ("Greet", {"target": "max"})):
+        used = await client.use("olga", name, **how)
+        await used.answer(4, {"content": "x", "components": COMPONENTS}, "?with_response=true")
+        message_id = (await used.record())["message"]["id"]
+        click = {"type": 3, "user_id": "olga", "message_id": message_id, "custom_id": "yes"}
+        made = await client.sim("interaction", click)
+        opener = Used(client, made["id"], made["token"])
+        await opener.answer(9, form, "?with_response=true")
+        sent = {"type": 5, "user_id": "olga", "interaction_id": opener.id, "fields": {"a": "b"}}
+        made = await client.sim("interaction", sent)
+        submitted = Used(client, made["id"], made["token"])
+        await submitted.answer(4, {"content": "y"}, "?with_response=true")
+        await submitted.hooked("GET", submitted.original)
+
+
 async def _click(client: Client, message_id: str) -> None:
     body = {"type": 3, "user_id": client.user("max"), "message_id": message_id, "custom_id": "yes"}
     for kind, data in (
@@ -188,6 +220,10 @@ async def _everything(client: Client) -> None:
     await _talk(client)
     await _register(client)
     await _interact(client)
+    for command in ({"name": "Greet", "type": 2}, COMMAND):
+        await client.api("POST", client.app + "/commands", command)
+    await _attach(client)
+    await _fill_in(client)
     await _be_refused(client)
     await _take_leave(client)
 
