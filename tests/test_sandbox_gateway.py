@@ -364,3 +364,29 @@ async def test_a_shard_hears_of_its_own_servers_only() -> None:
         for number, expected in ((0, 2), (1, 3)):
             async with client.gateway(shard=[number, 2]) as socket:
                 assert [int(guild["id"]) >> 22 for guild in socket.ready["guilds"]] == [expected]
+
+
+async def test_a_session_that_was_away_too_long_is_not_resumed(client: Client) -> None:
+    async with client.gateway() as socket:
+        await socket.event("GUILD_CREATE")
+        await socket.close(4000)
+    resume = {"token": client.ids["token"], "session_id": socket.ready["session_id"], "seq": 2}
+    await client.sim("clock", {"advance_ms": 100_000})
+    async with client.socket() as again:
+        await again.send(6, resume)
+        assert (await again.receive())["t"] == "RESUMED"
+        await again.close(4000)
+    await client.sim("clock", {"advance_ms": 200_000})
+    async with client.socket() as again:
+        await again.send(6, resume)
+        assert (await again.receive())["op"] == 9
+    assert client.sandbox.state()["bots"][0]["sessions"] == []
+
+
+async def test_a_rule_on_commands_is_told_to_their_bot(client: Client) -> None:
+    command = await client.register(name="ping")
+    async with client.gateway() as socket:
+        await client.sim("guild", {"action": "commands", "command": "ping", "allow": ["max"]})
+        told = (await socket.event("APPLICATION_COMMAND_PERMISSIONS_UPDATE"))["d"]
+    assert (told["id"], told["guild_id"]) == (command["id"], client.ids["guild"])
+    assert told["permissions"] == [{"id": client.user("max"), "type": 2, "permission": True}]

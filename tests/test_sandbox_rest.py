@@ -1,6 +1,7 @@
 """The sandbox's REST: what every route shares, roles, members, messages, commands."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -650,9 +651,6 @@ async def test_commands_come_back_as_they_were_put_and_keep_their_ids(client: Cl
     changed = (await client.api("PUT", path, [body[0] | {"description": "Pong"}])).body[0]
     assert changed["id"] == first[0]["id"]
     assert changed["version"] != first[0]["version"]
-    assert (await client.api("PUT", path, [])).body == []
-    back = (await client.api("PUT", path, body)).body[0]
-    assert back["id"] == first[0]["id"]
 
 
 async def test_a_command_is_made_changed_and_deleted(client: Client) -> None:
@@ -792,3 +790,65 @@ async def test_bots_take_no_dms_of_bots() -> None:
         made = await client.api("POST", "/users/@me/channels", {"recipient_id": other})
         path = f"/channels/{made.body['id']}/messages"
         assert (await client.api("POST", path, {"content": "x"})).code == 50007
+
+
+async def test_a_command_that_was_gone_comes_back_as_another(client: Client) -> None:
+    path = client.app + "/commands"
+    first, second = ({"name": name, "description": "D"} for name in ("one", "two"))
+    made = (await client.api("PUT", path, [first, second])).body
+    again = (await client.api("PUT", path, [second, first | {"description": "E"}])).body
+    assert [one["id"] for one in again] == [made[1]["id"], made[0]["id"]]
+    assert again[0]["version"] == made[1]["version"]
+    await client.api("DELETE", f"{path}/{made[0]['id']}")
+    back = await client.api("POST", path, first)
+    assert (back.status, back.body["id"] == made[0]["id"]) == (201, False)
+    taken = await client.api("PATCH", f"{path}/{back.body['id']}", {"name": "two"})
+    error = taken.body["errors"]["name"]["_errors"][0]
+    assert error["code"] == "APPLICATION_COMMANDS_DUPLICATE_NAME"
+
+
+async def test_only_so_many_new_commands_are_made_in_a_day() -> None:
+    async with sandbox(limits=Limits(new_commands=(3, 86_400.0))) as client:
+        path = client.app + "/commands"
+        first, second, third = ({"name": name, "description": "D"} for name in "abc")
+        await client.api("PUT", path, [first, second])
+        await client.api("PUT", path, [first | {"description": "E"}, second])
+        assert (await client.api("POST", path, third)).status == 201
+        refused = await client.api("POST", path, {"name": "d", "description": "D"})
+        assert (refused.status, refused.code) == (429, 30034)
+        assert 86_000 < refused.body["retry_after"] <= 86_400
+        refused = await client.api("PUT", path, [first, {"name": "d", "description": "D"}])
+        assert refused.code == 30034
+        assert len((await client.api("GET", path)).body) == 3
+        scope = f"{client.app}{client.guild}/commands"
+        assert (await client.api("POST", scope, first)).status == 201
+
+
+async def test_a_server_has_250_roles_at_most() -> None:
+    roles = [{"name": str(number)} for number in range(248)]
+    async with sandbox(world={"guilds": [{"name": "g", "owner": "a", "roles": roles}]}) as client:
+        refused = await client.api("POST", client.guild + "/roles", {"name": "one more"})
+        assert (refused.status, refused.code) == (400, 30005)
+
+
+async def test_a_token_has_discords_shape(client: Client) -> None:
+    first, moment, secret = client.ids["token"].split(".")
+    assert base64.urlsafe_b64decode(first + "==").decode() == client.ids["bot"]
+    assert moment
+    assert secret
+
+
+async def test_the_first_answer_to_an_interaction_has_no_limit_and_the_others_one(
+    client: Client,
+) -> None:
+    await client.register(name="ping")
+    used = await client.use("max")
+    answered = await used.answer(5)
+    assert not [name for name in answered.headers if name.startswith("X-RateLimit")]
+    for _ in range(5):
+        edited = await used.hooked("PATCH", used.original, {"content": "x"})
+    assert edited.headers["X-RateLimit-Remaining"] == "0"
+    other = await client.use("max")
+    await other.answer(5)
+    assert (await other.hooked("PATCH", other.original, {"content": "x"})).status == 200
+    assert (await used.hooked("PATCH", used.original, {"content": "x"})).status == 429

@@ -230,6 +230,9 @@ def _rule_on_commands(guild: Guild, bot: Bot, change: GuildChange, discord: Disc
         target = user.id if user else seed.find_role(guild, name).id
         ruled.append({"id": target, "type": 2 if user else 1, "permission": permission})
     guild.overrides[command_id] = ruled
+    told = {"id": command_id, "application_id": bot.id, "guild_id": guild.id, "permissions": ruled}
+    event = "APPLICATION_COMMAND_PERMISSIONS_UPDATE"
+    discord.sessions.to_bot(bot.id, guild.id, event, told)
 
 
 def change_user(discord: Discord, change: UserChange) -> Any:

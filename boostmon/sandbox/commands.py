@@ -15,12 +15,9 @@ _MOST = 100
 
 
 def _made(discord: Discord, bot: Bot, scope: str, body: Json, command_id: str | None) -> Json:
-    """Fill in what Discord adds to a command."""
-    key = (scope, body["type"], body["name"])
-    made_id = command_id or bot.known_ids.setdefault(key, discord.world.snowflake())
-    bot.known_ids[key] = made_id
+    """Fill in what Discord adds to a command; one without *command_id* is new."""
     command: Json = {
-        "id": made_id,
+        "id": command_id or discord.world.snowflake(),
         "application_id": bot.id,
         "version": discord.world.snowflake(),
         "default_member_permissions": body.get("default_member_permissions"),
@@ -44,18 +41,42 @@ def _made(discord: Discord, bot: Bot, scope: str, body: Json, command_id: str | 
     return command | ({"options": body["options"]} if body.get("options") else {})
 
 
+def _taken(path: list[str | int]) -> InvalidError:
+    message = "Application command names must be unique"
+    return wrong_at(path, "APPLICATION_COMMANDS_DUPLICATE_NAME", message)
+
+
+def _key(command: Json) -> tuple[int, str]:
+    return command["type"], command["name"]
+
+
+def _ids(bot: Bot, scope: str) -> dict[tuple[int, str], str]:
+    """Return the ids of the commands there are, by type and name."""
+    return {_key(command): command["id"] for command in bot.commands.get(scope, {}).values()}
+
+
+def _count_new(discord: Discord, bot: Bot, scope: str, number: int) -> None:
+    """Count commands that are made, of which only so many are allowed in a day."""
+    for _ in range(number):
+        after = discord.limiter.wait("new_commands", f"{bot.id} {scope}")
+        if after:
+            error = refuse(30034)
+            error.body |= {"retry_after": after, "global": False}
+            raise error
+
+
 def overwrite(discord: Discord, bot: Bot, scope: str, bodies: list[Json]) -> list[Json]:
     """Replace all commands of *scope*."""
     seen: set[tuple[int, str]] = set()
     for index, body in enumerate(bodies):
         key = (body["type"], body["name"])
         if key in seen:
-            message = "Application command names must be unique"
-            error = wrong_at([index, "name"], "APPLICATION_COMMANDS_DUPLICATE_NAME", message)
-            raise invalid(error.errors)
+            raise invalid(_taken([index, "name"]).errors)
         seen.add(key)
     if sum(body["type"] == CHAT_INPUT for body in bodies) > _MOST:
         raise refuse(30032)
+    names = _ids(bot, scope)
+    _count_new(discord, bot, scope, sum(_key(body) not in names for body in bodies))
     made = [_kept_or_made(discord, bot, scope, body) for body in bodies]
     bot.commands[scope] = {command["id"]: command for command in made}
     _show(discord, bot)
@@ -64,7 +85,7 @@ def overwrite(discord: Discord, bot: Bot, scope: str, bodies: list[Json]) -> lis
 
 def _kept_or_made(discord: Discord, bot: Bot, scope: str, body: Json) -> Json:
     """Return the command as it is if nothing changes, so that its version stays."""
-    made = _made(discord, bot, scope, body, None)
+    made = _made(discord, bot, scope, body, _ids(bot, scope).get(_key(body)))
     old = bot.commands.get(scope, {}).get(made["id"])
     return old if old and old | {"version": ""} == made | {"version": ""} else made
 
@@ -72,11 +93,12 @@ def _kept_or_made(discord: Discord, bot: Bot, scope: str, body: Json) -> Json:
 def upsert(discord: Discord, bot: Bot, scope: str, body: Json) -> tuple[Json, bool]:
     """Make a command or replace its namesake; say whether it is new."""
     listed = bot.commands.setdefault(scope, {})
-    made = _made(discord, bot, scope, body, None)
+    made = _made(discord, bot, scope, body, _ids(bot, scope).get(_key(body)))
     new = made["id"] not in listed
     same_kind = sum(command["type"] == made["type"] for command in listed.values())
     if new and made["type"] == CHAT_INPUT and same_kind >= _MOST:
         raise refuse(30032)
+    _count_new(discord, bot, scope, int(new))
     listed[made["id"]] = made
     _show(discord, bot)
     return made, new
@@ -88,6 +110,8 @@ def edit(discord: Discord, bot: Bot, scope: str, command: Json, body: Json) -> J
         whole_body = complete(command | body)
     except InvalidError as error:
         raise invalid(error.errors) from error
+    if _ids(bot, scope).get(_key(whole_body)) not in (None, command["id"]):
+        raise invalid(_taken(["name"]).errors)
     made = _made(discord, bot, scope, whole_body, command["id"])
     bot.commands[scope][command["id"]] = made
     _show(discord, bot)

@@ -16,6 +16,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     10063: (404, "Unknown application command"),
     20012: (403, "You are not authorized to perform this action on this application"),
     30005: (400, "Maximum number of guild roles reached (250)"),
+    30034: (429, "Max number of daily application command creates has been reached (200)"),
     30032: (400, "Maximum number of application commands reached (100)."),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),

@@ -88,6 +88,7 @@ class Gateway:
             return
         session.connection = None
         self._show(session)
+        session.lost_at = self._discord.now()
         if connection.socket.close_code in _GONE and not connection.closed_by_us:
             self._discord.sessions.end(session)
 
@@ -149,6 +150,7 @@ class Gateway:
         session.connection = connection
         connection.session = session
         bot.starts_left -= 1
+        self._end_old_sessions()
         self._discord.sessions.add(session)
         self._ready(session, bot)
 
@@ -179,10 +181,18 @@ class Gateway:
             if guild.available and session.intents & 1:
                 session.dispatch("GUILD_CREATE", session.guild_create(world, guild))
 
+    def _end_old_sessions(self) -> None:
+        """Forget the sessions that have been without a connection for too long."""
+        oldest = self._discord.now() - self._discord.limits.resume_seconds
+        for session in self._discord.sessions:
+            if session.connection is None and session.lost_at < oldest:
+                self._discord.sessions.end(session)
+
     def _resume(self, connection: Connection, data: Json) -> None:
         if connection.session:
             raise CloseError(ALREADY_AUTHENTICATED)
         bot = self._bot(data.get("token"))
+        self._end_old_sessions()
         session, since = self._discord.sessions.get(data.get("session_id")), data.get("seq")
         if not isinstance(since, int):
             raise CloseError(DECODE_ERROR)

@@ -143,8 +143,6 @@ class Bot(Struct):
     privileged: int = 0
     commands: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """By scope ("" is global, else a guild's id), then by command id."""
-    known_ids: dict[tuple[str, int, str], str] = field(default_factory=dict)
-    """A name that comes back keeps its id."""
     starts_left: int = 1000
 
 

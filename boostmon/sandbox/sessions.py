@@ -85,6 +85,7 @@ class Session:
         self.large_threshold = 50
         self.sequence = 0
         self.connection: Connection | None = None
+        self.lost_at = 0.0
         self._kept: deque[tuple[int, Json]] = deque(maxlen=keep)
 
     def hears(self, guild_id: str | None) -> bool:
