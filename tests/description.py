@@ -124,6 +124,11 @@ class Checker:
         validator = self._validator(f"{pointer}/application~1json/schema")
         return [f"{e.instance_path}: {e.message[:200]}" for e in validator.iter_errors(body)]
 
+    def part_complaints(self, schema: str, part: Any) -> list[str]:
+        """Return what is wrong with *part* of something that is not described as a whole."""
+        validator = self._validator(f"/components/schemas/{schema}")
+        return [f"{e.instance_path}: {e.message[:200]}" for e in validator.iter_errors(part)]
+
     def _at(self, pointer: str) -> Any:
         found = self._document
         for step in unquote(pointer).split("/")[1:]:

@@ -165,9 +165,9 @@ class Socket:
         await self.send(2, {"token": token, "intents": intents, "properties": {}, **more})
         self.ready = (await self.event("READY"))["d"]
 
-    async def receive(self) -> Any:
+    async def receive(self, *, within: float = 5) -> Any:
         """Return the next payload, or the code with which the server closed."""
-        message = await self._socket.receive(timeout=5)
+        message = await self._socket.receive(timeout=within)
         if message.type is aiohttp.WSMsgType.TEXT:
             payload = msgspec.json.decode(message.data)
         elif message.type is aiohttp.WSMsgType.BINARY and self._inflate:
@@ -186,13 +186,17 @@ class Socket:
             if payload["t"] == name:
                 return payload
 
-    async def quiet(self) -> list[str]:
+    async def drain(self) -> list[tuple[str, Any]]:
         """Return the events that came, up to a heartbeat's answer sent now."""
         await self.send(1, None)
-        names = []
+        came = []
         while (payload := await self.receive())["op"] != 11:
-            names.append(payload["t"])
-        return names
+            came.append((payload["t"], payload["d"]))
+        return came
+
+    async def quiet(self) -> list[str]:
+        """Return the names of the events that came."""
+        return [name for name, _ in await self.drain()]
 
     async def close(self, code: int = 1000) -> None:
         """Close from this side."""

@@ -153,6 +153,21 @@ async def test_another_library_completes_opens_forms_and_has_context_menus(
         assert await answer(Used(client, made["id"], made["token"])) == "Hello, Ada"
 
 
+async def test_another_library_waits_out_a_limit(client: Client, library: str) -> None:
+    await client.sim("limits", {"roles": [1, 0.3], "messages": [1, 0.3], "webhook": [1, 0.3]})
+    async with running(client, library):
+        for name in ("max", "vera", "carl"):
+            options = [
+                {"name": "user", "value": client.user(name)},
+                {"name": "role", "value": client.role("VIP")},
+            ]
+            used = await client.use("mona", "give", options=options)
+            record = await used.record("?wait=followed")
+            assert record["followups"]
+    held = [member["role_names"] for member in client.sandbox.state()["guilds"][0]["members"]]
+    assert sum("VIP" in names for names in held) == 3
+
+
 async def test_another_library_resumes_and_hears_what_it_missed(
     client: Client, library: str
 ) -> None:

@@ -1,12 +1,13 @@
 """Every answer of the sandbox against Discord's official description, with closed objects."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from boostmon.sandbox.routes import ROUTES
 from tests.description import DESCRIPTION, Checker, described_as, official_description
-from tests.sandbox_client import Answer, Client, Used, sandbox, upload
+from tests.sandbox_client import Answer, Client, Socket, Used, sandbox, upload
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +265,89 @@ async def test_a_wrong_answer_is_noticed(described: Any) -> None:
     ):
         wrong = Answer(200, broken, answer.headers)
         assert checker.complaints("GET", "/users/@me", wrong) != []
+
+
+def _parts(event: str, data: Any) -> Iterator[tuple[str, Any]]:
+    """Name the parts of an event that the description knows, by their schemas."""
+    without = {"guild_id", "member"}
+    rest = {key: value for key, value in data.items() if key not in without}
+    match event:
+        case "READY":
+            yield "UserPIIResponse", data["user"]
+        case "GUILD_CREATE" | "GUILD_MEMBERS_CHUNK":
+            yield from (("GuildMemberResponse", one) for one in data["members"])
+            yield from (("GuildRoleResponse", one) for one in data.get("roles", ()))
+            yield from (("GuildChannelResponse", one) for one in data.get("channels", ()))
+        case "GUILD_MEMBER_ADD" | "GUILD_MEMBER_UPDATE":
+            yield "GuildMemberResponse", rest
+        case "GUILD_MEMBER_REMOVE":
+            yield "UserResponse", data["user"]
+        case "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE":
+            yield "GuildRoleResponse", data["role"]
+        case "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE":
+            yield "GuildChannelResponse", data
+        case "MESSAGE_CREATE" | "MESSAGE_UPDATE":
+            yield "MessageResponse", rest
+        case "GUILD_AUDIT_LOG_ENTRY_CREATE":
+            yield "AuditLogEntryResponse", rest
+        case "GUILD_UPDATE":
+            yield "GuildResponse", data
+        case "INTERACTION_CREATE":
+            yield from (("MessageResponse", one) for one in [data.get("message")] if one)
+            resolved = data["data"].get("resolved", {})
+            yield from (("UserResponse", one) for one in resolved.get("users", {}).values())
+            yield from (("GuildRoleResponse", one) for one in resolved.get("roles", {}).values())
+            yield from (("MessageResponse", one) for one in resolved.get("messages", {}).values())
+
+
+async def _make_events(client: Client, socket: Socket) -> None:
+    guild_id = client.ids["guild"]
+    await socket.send(8, {"guild_id": guild_id, "query": "", "limit": 0})
+    for path, body in (
+        ("member", {"user": "max", "action": "give", "role": "VIP"}),
+        ("member", {"user": "newcomer", "action": "join"}),
+        ("member", {"user": "newcomer", "action": "leave"}),
+        ("role", {"role": "New", "action": "create"}),
+        ("role", {"role": "New", "action": "edit", "color": 5}),
+        ("role", {"role": "New", "action": "delete"}),
+        ("channel", {"channel": "new", "action": "create"}),
+        ("channel", {"channel": "new", "action": "edit", "overwrites": []}),
+        ("channel", {"channel": "new", "action": "delete"}),
+        ("guild", {"action": "rename", "name": "Sandbox"}),
+        ("message", {"user": "max", "channel": "general", "content": "x"}),
+    ):
+        await client.sim(path, body)
+    await _talk(client)
+    for command in (COMMAND, {"name": "Greet", "type": 2}, {"name": "Quote", "type": 3}):
+        await client.api("POST", client.app + "/commands", command)
+    user = [{"name": "user", "value": client.user("max")}]
+    used = await client.use("olga", "all", options=user)
+    await used.answer(4, {"content": "x", "components": COMPONENTS})
+    message_id = (await used.record())["message"]["id"]
+    await _click(client, message_id)
+    await client.use("olga", "Greet", target="max")
+    await client.use("olga", "Quote", target=message_id)
+
+
+async def test_what_events_carry_is_as_discord_describes_it(described: Any) -> None:
+    checker = Checker(described)
+    async with sandbox() as client:
+        await client.sim("bot", {"privileged_intents": ["members", "message_content"]})
+        bits = ["MANAGE_ROLES", "VIEW_AUDIT_LOG"]
+        await client.sim("role", {"role": "BoostMon", "action": "edit", "permissions": bits})
+        intents = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 9 | 1 << 12 | 1 << 15
+        async with client.gateway(intents=intents) as socket:
+            await _make_events(client, socket)
+            came = [("READY", socket.ready), *await socket.drain()]
+    parts = [(event, *part) for event, data in came for part in _parts(event, data)]
+    complaints = {
+        f"{event}: {complaint}"
+        for event, schema, part in parts
+        for complaint in checker.part_complaints(schema, part)
+    }
+    assert complaints == set()
+    assert {event for event, *_ in parts} >= {
+        "MESSAGE_UPDATE",
+        "INTERACTION_CREATE",
+        "GUILD_UPDATE",
+    }

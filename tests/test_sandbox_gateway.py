@@ -383,6 +383,21 @@ async def test_a_session_that_was_away_too_long_is_not_resumed(client: Client) -
     assert client.sandbox.state()["bots"][0]["sessions"] == []
 
 
+async def test_a_frozen_connection_says_nothing_and_is_resumed_on_another(client: Client) -> None:
+    async with client.gateway() as socket:
+        await socket.event("GUILD_CREATE")
+        await client.sim("gateway", {"action": "freeze"})
+        await client.sim("role", {"role": "New", "action": "create"})
+        await socket.send(1, None)
+        resume = {"token": client.ids["token"], "session_id": socket.ready["session_id"]}
+        async with client.socket() as again:
+            await again.send(6, resume | {"seq": socket.sequence})
+            assert (await again.receive())["t"] == "GUILD_ROLE_CREATE"
+            assert (await again.receive())["t"] == "RESUMED"
+            with pytest.raises(TimeoutError):
+                await socket.receive(within=0.05)
+
+
 async def test_a_rule_on_commands_is_told_to_their_bot(client: Client) -> None:
     command = await client.register(name="ping")
     async with client.gateway() as socket:

@@ -44,6 +44,7 @@ async def test_all_members_of_a_server_are_given_once_in_thirty_seconds() -> Non
         limited = (await socket.event("RATE_LIMITED"))["d"]
         assert (limited["opcode"], limited["meta"]) == (8, {"guild_id": first, "nonce": "n"})
         assert 29 < limited["retry_after"] <= 30
+        assert await socket.quiet() == []
         # By name, by id, and of another server they may be asked for at once.
         for more in (
             {"guild_id": first, "query": "max", "limit": 1},

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from boostmon.sandbox import acts, messages, permissions, render, seed
 from boostmon.sandbox.acts import Cause
+from boostmon.sandbox.connections import ConnectionChange, change_connections
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.model import PRIVILEGED, Bot, Channel, Guild, Role, User
@@ -63,13 +64,6 @@ class UserChange(Struct, forbid_unknown_fields=True, kw_only=True):
 class BotChange(Struct, forbid_unknown_fields=True, kw_only=True):
     bot: str | None = None
     privileged_intents: list[Literal["presences", "members", "message_content"]]
-
-
-class GatewayChange(Struct, forbid_unknown_fields=True, kw_only=True):
-    action: Literal["close", "reconnect", "invalidate", "drop"]
-    bot: str | None = None
-    code: int = 4000
-    resumable: bool = False
 
 
 class ClockChange(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -250,29 +244,6 @@ def change_bot(discord: Discord, change: BotChange) -> Any:
     return {"id": bot.id, "privileged_intents": change.privileged_intents}
 
 
-def change_gateway(discord: Discord, change: GatewayChange) -> Any:
-    """Close or cut connections, or tell clients to reconnect or begin anew."""
-    bot = _bot(discord, change.bot)
-    told = 0
-    for session in discord.sessions:
-        connection = session.connection
-        if session.bot_id != bot.id or connection is None:
-            continue
-        told += 1
-        if change.action == "close":
-            connection.close(change.code)
-        elif change.action == "drop":
-            connection.drop()
-        elif change.action == "reconnect":
-            connection.send({"op": 7, "t": None, "s": None, "d": None})
-        else:
-            connection.send({"op": 9, "t": None, "s": None, "d": change.resumable})
-            if not change.resumable:
-                discord.sessions.end(session)
-                connection.session = None
-    return {"sessions": told}
-
-
 def change_clock(discord: Discord, change: ClockChange) -> Any:
     """Let interactions and nonces age at once."""
     discord.advance(change.advance_ms / 1000)
@@ -297,7 +268,7 @@ CHANGES: dict[str, tuple[type[Any], Callable[[Discord, Any], Any]]] = {
     "guild": (GuildChange, change_guild),
     "user": (UserChange, change_user),
     "bot": (BotChange, change_bot),
-    "gateway": (GatewayChange, change_gateway),
+    "gateway": (ConnectionChange, change_connections),
     "clock": (ClockChange, change_clock),
     "message": (Saying, say),
 }

@@ -28,6 +28,7 @@ class Connection:
         self._transport = request.transport
         self.session: Session | None = None
         self.closed_by_us = False
+        self.frozen = False
         self.heard = asyncio.get_running_loop().time()
         self._deflate = (
             zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
@@ -36,7 +37,9 @@ class Connection:
         self._writer = asyncio.create_task(self._write())
 
     def send(self, payload: Json) -> None:
-        """Queue *payload*."""
+        """Queue *payload*; nothing comes out of a connection that is frozen."""
+        if self.frozen:
+            return
         self._outgoing.put_nowait(msgspec.json.encode(payload))
 
     def close(self, code: int) -> None:
