@@ -64,6 +64,7 @@ async def _read_everything(client: Client) -> None:
         "/users/@me",
         f"/users/{client.user('max')}",
         "/users/@me/guilds",
+        "/users/@me/guilds?with_counts=true",
         "/oauth2/applications/@me",
         "/applications/@me",
         client.guild,
@@ -96,6 +97,7 @@ async def _change_roles(client: Client) -> None:
 async def _talk(client: Client) -> None:
     dm = await client.api("POST", "/users/@me/channels", {"recipient_id": client.user("max")})
     await client.api("GET", f"/channels/{dm.body['id']}")
+    await client.api("POST", f"/channels/{dm.body['id']}/typing")
     path = client.channel() + "/messages"
     content = f"<@{client.user('max')}> <@&{client.role('VIP')}>"
     body = {"content": content, "embeds": [EMBED], "components": COMPONENTS, "nonce": "n"}
@@ -122,7 +124,10 @@ async def _register(client: Client) -> None:
         await client.api("PATCH", one, {"description": "Some"})
     rules = {"action": "commands", "command": "ping", "allow": ["max"], "deny": ["VIP"]}
     await client.sim("guild", rules)
-    await client.api("GET", f"{client.app}{client.guild}/commands/permissions")
+    everything = f"{client.app}{client.guild}/commands"
+    (ruled,) = (await client.api("GET", everything + "/permissions")).body
+    for command_id in (ruled["id"], "1"):
+        await client.api("GET", f"{everything}/{command_id}/permissions")
 
 
 async def _interact(client: Client) -> None:

@@ -405,3 +405,13 @@ async def test_a_rule_on_commands_is_told_to_their_bot(client: Client) -> None:
         told = (await socket.event("APPLICATION_COMMAND_PERMISSIONS_UPDATE"))["d"]
     assert (told["id"], told["guild_id"]) == (command["id"], client.ids["guild"])
     assert told["permissions"] == [{"id": client.user("max"), "type": 2, "permission": True}]
+
+
+async def test_typing_is_told_to_who_listens_for_it(client: Client) -> None:
+    async with client.gateway(intents=GUILDS | 1 << 11) as hearing, client.gateway() as deaf:
+        assert (await client.api("POST", client.channel() + "/typing")).status == 204
+        told = (await hearing.event("TYPING_START"))["d"]
+        assert (told["user_id"], told["guild_id"]) == (client.ids["bot"], client.ids["guild"])
+        assert await deaf.quiet() == ["GUILD_CREATE"]
+    refused = await client.api("POST", client.channel("staff") + "/typing")
+    assert refused.code == 50013

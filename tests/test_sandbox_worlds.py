@@ -156,3 +156,15 @@ async def test_a_thousand_servers_are_told_one_by_one_and_in_whole() -> None:
                 5,
             )
         assert came == expected
+
+
+async def test_more_than_2500_servers_need_shards() -> None:
+    world = {"guilds": [{"name": str(n), "owner": "ann"} for n in range(2501)]}
+    async with sandbox(world=world) as client:
+        assert (await client.api("GET", "/gateway/bot")).body["shards"] == 3
+        identify = {"token": client.ids["token"], "intents": 0, "properties": {}}
+        async with client.socket() as socket:
+            await socket.send(2, identify)
+            assert await socket.receive() == 4011
+        async with client.gateway(intents=0, shard=[0, 3]) as socket:
+            assert 0 < len(socket.ready["guilds"]) < 2501

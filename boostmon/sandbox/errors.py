@@ -14,6 +14,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     10015: (404, "Unknown Webhook"),
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
+    10066: (404, "Unknown application command permissions"),
     20012: (403, "You are not authorized to perform this action on this application"),
     30005: (400, "Maximum number of guild roles reached (250)"),
     30034: (429, "Max number of daily application command creates has been reached (200)"),

@@ -17,10 +17,16 @@ Json = dict[str, Any]
 
 UNKNOWN_OPCODE, DECODE_ERROR, NOT_AUTHENTICATED, AUTHENTICATION_FAILED = 4001, 4002, 4003, 4004
 ALREADY_AUTHENTICATED, INVALID_SEQUENCE, RATE_LIMITED, TIMED_OUT = 4005, 4007, 4008, 4009
-INVALID_SHARD, INVALID_VERSION, INVALID_INTENTS, DISALLOWED_INTENTS = 4010, 4012, 4013, 4014
+INVALID_SHARD, SHARDING_REQUIRED, INVALID_VERSION, INVALID_INTENTS, DISALLOWED_INTENTS = (
+    4010,
+    4011,
+    4012,
+    4013,
+    4014,
+)
 
 _LARGEST_PAYLOAD, _MOST_EVENTS, _EVENTS_WINDOW = 4096, 120, 60.0
-_MAX_CONCURRENCY = 1
+_MAX_CONCURRENCY, _MOST_GUILDS = 1, 2500
 _KNOWN_INTENTS = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
 _GONE = (1000, 1001)
 
@@ -146,6 +152,9 @@ class Gateway:
         if not isinstance(data.get("properties"), dict):
             raise CloseError(DECODE_ERROR)
         threshold = data.get("large_threshold", 50)
+        guilds = self._discord.world.guilds_of(bot.id)
+        if sum(session.hears(guild.id) for guild in guilds) > _MOST_GUILDS:
+            raise CloseError(SHARDING_REQUIRED)
         session.large_threshold = threshold if isinstance(threshold, int) else 50
         session.connection = connection
         connection.session = session

@@ -1,6 +1,7 @@
 """Messages: who is mentioned and pinged, and telling the gateway."""
 
 import re
+import time
 from typing import Any
 
 from boostmon.sandbox import permissions, picture, render
@@ -8,7 +9,14 @@ from boostmon.sandbox.attachments import attach
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import refuse
 from boostmon.sandbox.model import Channel, Guild, Message
-from boostmon.sandbox.sessions import DIRECT_MESSAGES, GUILD_MESSAGES, MESSAGE_CONTENT, Session
+from boostmon.sandbox.sessions import (
+    DIRECT_MESSAGES,
+    DIRECT_TYPING,
+    GUILD_MESSAGES,
+    GUILD_TYPING,
+    MESSAGE_CONTENT,
+    Session,
+)
 from boostmon.sandbox.snowflakes import at, now
 
 Json = dict[str, Any]
@@ -143,6 +151,19 @@ def delete(discord: Discord, channel: Channel, message: Message) -> None:
         session.dispatch("MESSAGE_DELETE", data)
 
 
+def typing(discord: Discord, channel: Channel, user_id: str) -> None:
+    """Tell that somebody types."""
+    moment = int(time.time())
+    data: Json = {"channel_id": channel.id, "user_id": user_id, "timestamp": moment}
+    guild = discord.world.guilds.get(channel.guild_id or "")
+    if guild:
+        data["guild_id"] = guild.id
+        data["member"] = render.member(discord.world, guild.members[user_id])
+    intent = GUILD_TYPING if guild else DIRECT_TYPING
+    for session in _listeners(discord, channel, intent):
+        session.dispatch("TYPING_START", data)
+
+
 def _show(discord: Discord, channel: Channel, message: Message) -> None:
     """Show a message as it is now to those who look on."""
     discord.watch.tell("MESSAGE", lambda: picture.message(discord, channel, message))
@@ -168,14 +189,15 @@ def veil(data: Json, bot_id: str, channel: Channel, *, content: bool) -> Json:
     return data | {"content": "", "embeds": [], "components": [], "attachments": []}
 
 
-def _listeners(discord: Discord, channel: Channel) -> list[Session]:
+def _listeners(discord: Discord, channel: Channel, intent: int = 0) -> list[Session]:
+    """Return the sessions that hear of messages in *channel*, or of what *intent* is for."""
     guild = discord.world.guilds.get(channel.guild_id or "")
     if guild is None:
         mine = [s for s in discord.sessions if s.bot_id == channel.bot_id and s.hears(None)]
-        return [session for session in mine if session.intents & DIRECT_MESSAGES]
+        return [session for session in mine if session.intents & (intent or DIRECT_MESSAGES)]
     return [
         session
-        for session in discord.sessions.of_guild(guild, GUILD_MESSAGES)
+        for session in discord.sessions.of_guild(guild, intent or GUILD_MESSAGES)
         if permissions.in_channel(guild, guild.members[session.bot_id], channel)
         & permissions.VIEW_CHANNEL
     ]

@@ -1,5 +1,6 @@
 """Routes about the application: itself, the gateway, and its commands."""
 
+import math
 from typing import Any
 
 from boostmon.sandbox import command_rules, commands, render
@@ -7,6 +8,7 @@ from boostmon.sandbox.errors import refuse
 from boostmon.sandbox.routes import Call, Reply, route
 from boostmon.sandbox.rules import many
 
+_GUILDS_A_SHARD = 1000
 _GLOBAL = "/applications/{application_id}/commands"
 _IN_GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 
@@ -20,9 +22,10 @@ async def get_gateway(call: Call) -> Any:
 @route("GET", "/gateway/bot")
 async def get_gateway_bot(call: Call) -> Any:
     """Say where the gateway is, and how often the bot may still identify."""
+    guilds = sum(1 for _ in call.world.guilds_of(call.bot.id))
     return {
         "url": call.discord.gateway_url(),
-        "shards": 1,
+        "shards": max(1, math.ceil(guilds / _GUILDS_A_SHARD)),
         "session_start_limit": {
             "total": 1000,
             "remaining": call.bot.starts_left,
@@ -114,3 +117,17 @@ async def get_permissions(call: Call) -> Any:
         {"id": i, "application_id": call.bot.id, "guild_id": guild.id, "permissions": listed}
         for i, listed in guild.overrides.items()
     ]
+
+
+@route("GET", _IN_GUILD + "/{command_id}/permissions")
+async def get_command_permissions(call: Call) -> Any:
+    """Show what the server's Integrations settings say about one command, or about all."""
+    guild, command_id = call.world.guilds[_scope(call)], call.ids["command_id"]
+    if command_id not in guild.overrides:
+        raise refuse(10066)
+    return {
+        "id": command_id,
+        "application_id": call.bot.id,
+        "guild_id": guild.id,
+        "permissions": guild.overrides[command_id],
+    }

@@ -4,7 +4,7 @@ from typing import Any
 
 from boostmon.sandbox import acts, permissions, render
 from boostmon.sandbox.errors import refuse
-from boostmon.sandbox.model import PRIVILEGED, Member
+from boostmon.sandbox.model import PRIVILEGED, Guild, Member
 from boostmon.sandbox.routes import Call, route
 from boostmon.sandbox.rules import many, nullable, shape, snowflake, text, whole
 
@@ -30,6 +30,7 @@ async def get_user(call: Call) -> Any:
 async def get_my_guilds(call: Call) -> Any:
     """List the servers of the bot."""
     asked = call.asked(before=snowflake, after=snowflake, limit=whole(1, 200))
+    counted = call.query.get("with_counts", "").lower() in ("true", "1")
     found = sorted(call.world.guilds_of(call.bot.id), key=lambda guild: int(guild.id))
     found = [g for g in found if int(g.id) > int(asked.get("after", 0))]
     if "before" in asked:
@@ -43,6 +44,7 @@ async def get_my_guilds(call: Call) -> Any:
             "owner": guild.owner_id == call.bot.id,
             "permissions": str(permissions.in_guild(guild, call.me_in(guild))),
             "features": [],
+            **(_counts(guild) if counted else {}),
         }
         for guild in found[: asked.get("limit", 200)]
     ]
@@ -62,9 +64,13 @@ async def get_guild(call: Call) -> Any:
         raise refuse(10004)
     shown = render.guild(guild)
     if call.query.get("with_counts", "").lower() in ("true", "1"):
-        count = len(guild.members)
-        shown |= {"approximate_member_count": count, "approximate_presence_count": count}
+        shown |= _counts(guild)
     return shown
+
+
+def _counts(guild: Guild) -> dict[str, int]:
+    count = len(guild.members)
+    return {"approximate_member_count": count, "approximate_presence_count": count}
 
 
 @route("GET", "/guilds/{guild_id}/channels")

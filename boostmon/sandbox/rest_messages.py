@@ -35,9 +35,10 @@ def _check_send(call: Call, channel: Channel, allowed: int) -> None:
         if user.bot or not user.dms_open:
             raise refuse(50007)
     needed = permissions.SEND_MESSAGES
-    if call.body.get("embeds"):
+    body = call.body or {}
+    if body.get("embeds"):
         needed |= permissions.EMBED_LINKS
-    if call.body.get("files"):
+    if body.get("files"):
         needed |= permissions.ATTACH_FILES
     if allowed & needed != needed:
         raise refuse(50013)
@@ -96,6 +97,14 @@ def _refer(call: Call, channel: Channel, message: Message, allowed: int) -> None
         message.reference["guild_id"] = channel.guild_id
     messages.mention(call.discord, channel, message, call.body.get("allowed_mentions"))
     message.pinged = messages.pinged(call.discord, channel, message)
+
+
+@route("POST", "/channels/{channel_id}/typing")
+async def start_typing(call: Call) -> Any:
+    """Show the bot as typing, to who listens for that."""
+    channel, allowed = _visible(call)
+    _check_send(call, channel, allowed)
+    messages.typing(call.discord, channel, call.bot.id)
 
 
 @route("GET", _LIST)

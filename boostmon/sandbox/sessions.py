@@ -15,6 +15,7 @@ from boostmon.sandbox.model import Bot, Guild, World
 from boostmon.sandbox.watch import Watch
 
 GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
+GUILD_TYPING, DIRECT_TYPING = 1 << 11, 1 << 14
 PRESENCES, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 8, 1 << 9, 1 << 12, 1 << 15
 
 Json = dict[str, Any]
