@@ -39,6 +39,7 @@ lock: ## Lock the newest allowed versions with their hashes (needs uv)
 	uv pip compile pyproject.toml --extra embedded --group dev $(LOCK) -o requirements-dev.txt
 	printf '%s\n' 'discord.py>=2.7,<3' 'hikari>=2.7,<3' | uv pip compile - $(LOCK) -o requirements-clients.txt
 	npm install --prefix tests/clients --package-lock-only --omit-lockfile-registry-resolved --silent
+	$(PYTHON) tests/clients/without_addresses.py tests/clients/package-lock.json
 	printf '%s\n' 'eventsourcing>=9.5,<10' 'psycopg[binary,pool]' | uv pip compile - $(LOCK) -o requirements-bench.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'

@@ -16,8 +16,8 @@ from boostmon.sandbox import Limits, Sandbox
 from boostmon.sandbox.changes import CHANGES
 from boostmon.sandbox.faults import Fault
 from boostmon.sandbox.routes import ROUTES, Route
-from boostmon.sandbox.seed import WorldSpec
 from boostmon.sandbox.usage import Use, use
+from boostmon.sandbox.world_spec import WorldSpec
 from tests.description import DESCRIPTION, Checker, official_description
 from tests.fuzz import JUNK, Values, damaged
 from tests.sandbox_client import Answer
