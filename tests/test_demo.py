@@ -135,7 +135,8 @@ async def test_the_demo_tells_its_story_leaves_nothing_behind_and_can_be_run_aga
             assert (0, b"") == (process.returncode, err)
             assert sorted(CHAPTERS, key=told.find) == CHAPTERS
             assert all(chapter in told for chapter in CHAPTERS)
-            assert "warning: your access for VIP expires in 1 minute." in told
+            # At this pace the last minute is 17 ms long, which a busy machine may miss.
+            assert re.search(r"warning: your access for VIP expires in \d+ minutes?\.", told)
             assert "notice: your access for VIP has expired." in told
             assert "Discord does not offer /settime to max" in told
             assert "Move BoostMon's role above Admin" in told
