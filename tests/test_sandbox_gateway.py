@@ -104,6 +104,12 @@ async def test_another_version_closes_with_4012(client: Client) -> None:
         assert socket.close_code == 4012
 
 
+async def test_an_encoding_that_is_not_offered_closes_with_4002(client: Client) -> None:
+    async with client.http.ws_connect(client.sandbox.discord.gateway_url() + "?encoding=etf") as it:
+        await it.receive()
+        assert it.close_code == 4002
+
+
 async def test_more_than_120_events_a_minute_close_with_4008(client: Client) -> None:
     async with client.socket() as socket:
         for _ in range(121):

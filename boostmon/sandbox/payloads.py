@@ -26,24 +26,28 @@ def begun(
         created=discord.now(),
         guild_id=channel.guild_id,
     )
-    made.payload = {
-        "version": 1,
-        "type": kind,
-        "id": made.id,
-        "token": made.token,
-        "application_id": bot.id,
-        "channel_id": channel.id,
-        "locale": locale,
-        "entitlements": [],
-        "entitlement_sku_ids": [],
-        "attachment_size_limit": 10 * 1024 * 1024,
-    }
+    made.payload = _everywhere(made, locale)
     guild = discord.world.guilds.get(channel.guild_id or "")
     if guild is None:
         made.payload |= _in_dm(discord, user_id, channel)
     else:
         made.payload |= _in_guild(discord, user_id, bot, channel, guild)
     return made
+
+
+def _everywhere(made: Interaction, locale: str) -> Json:
+    return {
+        "version": 1,
+        "type": made.type,
+        "id": made.id,
+        "token": made.token,
+        "application_id": made.bot_id,
+        "channel_id": made.channel_id,
+        "locale": locale,
+        "entitlements": [],
+        "entitlement_sku_ids": [],
+        "attachment_size_limit": 10 * 1024 * 1024,
+    }
 
 
 def _in_guild(discord: Discord, user_id: str, bot: Bot, channel: Channel, guild: Guild) -> Json:

@@ -52,24 +52,13 @@ class Rest:
         path = request.path.removeprefix(PREFIX)
         known = request.path.startswith(PREFIX + "/")
         route, ids, path_known = find(request.method, path) if known else (None, {}, False)
-        template = route.template if route else None
-        entry = self._discord.journal.open(
-            method=request.method,
-            path=path,
-            route=template,
-            query=dict(request.query),
-            body=bodies.peek(request, raw),
-            reason=_reason(request),
-            auth="bot" if "Authorization" in request.headers else None,
-        )
+        entry = self._note(request, raw, path, route)
         if banned_for := self._discord.limiter.banned_for():
             entry |= {"status": 429, "banned": True}
             return _banned(banned_for)
-        fault = self._discord.faults.take(request.method, path, template)
+        fault = self._discord.faults.take(request.method, path, entry["route"])
         if fault:
             entry["fault"] = fault.id
-        if route is None:
-            entry["unknown"] = True
 
         async def answer() -> web.Response:
             if route is None:
@@ -89,6 +78,23 @@ class Rest:
         if _is_invalid(response):
             self._discord.limiter.note_invalid()
         return response
+
+    def _note(
+        self, request: web.Request, raw: bytes, path: str, route: Route | None
+    ) -> dict[str, Any]:
+        """Note a request in the journal."""
+        entry = self._discord.journal.open(
+            method=request.method,
+            path=path,
+            route=route.template if route else None,
+            query=dict(request.query),
+            body=bodies.peek(request, raw),
+            reason=_reason(request),
+            auth="bot" if "Authorization" in request.headers else None,
+        )
+        if route is None:
+            entry["unknown"] = True
+        return entry
 
     async def _answer(
         self, request: web.Request, raw: bytes, route: Route, ids: dict[str, str]
