@@ -34,7 +34,7 @@ fix: .venv/.ready ## Format and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## Lock the newest allowed versions with their hashes (needs uv)
+lock: ## Lock the newest allowed versions with their hashes (needs uv and npm)
 	uv pip compile pyproject.toml --extra embedded $(LOCK) -o requirements.txt
 	uv pip compile pyproject.toml --extra embedded --group dev $(LOCK) -o requirements-dev.txt
 	printf '%s\n' 'discord.py>=2.7,<3' 'hikari>=2.7,<3' | uv pip compile - $(LOCK) -o requirements-clients.txt
