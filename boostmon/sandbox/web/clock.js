@@ -93,15 +93,16 @@ const iso = (at) => (Number.isFinite(at) && Math.abs(at) < 8.64e15 ? new Date(at
 
 const watching = new Set();
 
-/** Call `draw` with each tick. */
+/** Call `draw` four times a second. */
 export const everyTick = (draw) => watching.add(draw);
 
+/** Write all moments anew. */
 function tick() {
   if (document.hidden) return;
   for (const element of document.querySelectorAll("time[data-at]")) {
     write(element, DRAWN[element.dataset.style](Number(element.dataset.at)));
   }
-  for (const draw of watching) draw();
 }
 
-setInterval(tick, 250);
+setInterval(tick, 1000);
+setInterval(() => document.hidden || watching.forEach((draw) => draw()), 250);
