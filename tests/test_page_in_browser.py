@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import FormData
 from playwright.async_api import Browser, expect
 
 from boostmon.sandbox import Sandbox
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-REPLY, CHOICES = 4, 8
+REPLY, CHOICES, MODAL = 4, 8, 9
 PRIVATE = 64
 GREET: dict[str, Any] = {
     "name": "greet",
@@ -406,3 +407,73 @@ async def test_on_a_phone_the_sides_are_drawers(
         await expect(mona.find("#places")).to_be_hidden()
         assert await mona.barriers() == []
         await mona.picture("phone")
+
+
+async def test_a_form_is_filled_in_and_sent_off(client: Client, mona: Person) -> None:
+    name = {"type": 4, "custom_id": "name", "style": 1, "label": "Your name", "max_length": 20}
+    options = [{"label": one, "value": one} for one in ("red", "blue")]
+    menu = {"type": 3, "custom_id": "colour", "options": options}
+    parts = [{"type": 1, "components": [name]}, {"type": 18, "label": "Colour", "component": menu}]
+    modal = {"custom_id": "form", "title": "About you", "components": parts}
+    async with client.gateway() as socket:
+        await mona.begin("rule")
+        await mona.press("Enter")
+        it = (await socket.event("INTERACTION_CREATE"))["d"]
+        path = f"/interactions/{it['id']}/{it['token']}/callback"
+        await client.api("POST", path, {"type": MODAL, "data": modal}, token=None)
+        await expect(mona.find("dialog h2")).to_have_text("About you")
+        assert await mona.barriers() == []
+        await mona.page.get_by_label("Your name").fill("Mona")
+        await mona.page.get_by_label("Colour").select_option("blue")
+        await mona.find("dialog button", "Submit").click()
+        it = (await socket.event("INTERACTION_CREATE"))["d"]
+        path = f"/interactions/{it['id']}/{it['token']}/callback"
+        said = {"content": "Nice to meet you"}
+        await client.api("POST", path, {"type": REPLY, "data": said}, token=None)
+    await expect(mona.find("dialog")).to_have_count(0)
+    await expect(mona.last).to_contain_text("Nice to meet you")
+    (sent,) = uses(client, 5)
+    assert "Mona" in str(sent["components"])
+    assert "['blue']" in str(sent["components"])
+
+
+async def test_context_menus_belong_to_messages_and_people(client: Client, mona: Person) -> None:
+    await client.register(name="Quote", type=3, description="")
+    await client.register(name="Wave", type=2, description="")
+    message = await post(client, content="something to quote")
+    async with bot(client, {"content": "done"}):
+        await mona.last.hover()
+        await mona.page.get_by_label("Apps for this message of BoostMon").click()
+        await mona.press("Enter")
+        await expect(mona.find("#message-list > li")).to_have_count(2)
+        await mona.member("Max").click()
+        await mona.page.get_by_label("Apps for Max").click()
+        assert await mona.barriers() == []
+        await mona.press("Enter")
+        await expect(mona.find("#message-list > li")).to_have_count(3)
+    assert [(one["name"], one["target_id"]) for one in uses(client, 2)] == [
+        ("Quote", message["id"]),
+        ("Wave", client.user("max")),
+    ]
+
+
+async def test_it_is_seen_that_the_bot_types(client: Client, mona: Person) -> None:
+    assert (await client.api("POST", f"{client.channel()}/typing")).status == 204
+    await expect(mona.find("#typing")).to_have_text("BoostMon is typing…")
+    await post(client, content="here")
+    await expect(mona.find("#typing")).to_have_text("")
+
+
+async def test_a_file_is_offered_and_cannot_act_on_the_page(client: Client, mona: Person) -> None:
+    form = FormData()
+    form.add_field("payload_json", '{"content": "a file"}', content_type="application/json")
+    form.add_field("files[0]", b"<script>1</script>", filename="x.html", content_type="text/html")
+    url = f"{client.sandbox.api}{client.channel()}/messages"
+    headers = {"Authorization": f"Bot {client.ids['token']}"}
+    async with client.http.post(url, data=form, headers=headers) as answer:
+        assert answer.status == 200
+    link = mona.last.locator(".file a")
+    await expect(link).to_have_text("x.html")
+    path = await link.get_attribute("href")
+    async with client.http.get(f"{client.sandbox.url}{path}") as answer:
+        assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"

@@ -13,6 +13,11 @@ from boostmon.sandbox.rules import wrong_at
 
 PLACE = "/attachments/"
 _LARGEST, _MOST = 10 * 2**20, 10
+_HARMLESS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""A file is shown on the page's own origin, and must not act there."""
 
 
 def attach(discord: Discord, message: Message, body: dict[str, Any]) -> None:
@@ -57,5 +62,6 @@ def serve(discord: Discord, path: str) -> web.Response:
     messages = (*channel.messages.values(), *channel.private.values()) if channel else ()
     for one in (one for message in messages for one in message.attachments):
         if rest == f"{one.id}/{one.filename}":
-            return web.Response(body=one.content, headers={"Content-Type": one.content_type})
+            headers = _HARMLESS | {"Content-Type": one.content_type}
+            return web.Response(body=one.content, headers=headers)
     raise ApiError(404, "404: Not Found")

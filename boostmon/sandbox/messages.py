@@ -159,6 +159,7 @@ def typing(discord: Discord, channel: Channel, user_id: str) -> None:
     if guild:
         data["guild_id"] = guild.id
         data["member"] = render.member(discord.world, guild.members[user_id])
+    discord.watch.tell("TYPING_START", lambda: data)
     intent = GUILD_TYPING if guild else DIRECT_TYPING
     for session in _listeners(discord, channel, intent):
         session.dispatch("TYPING_START", data)

@@ -1,6 +1,7 @@
 // How each change that the sandbox tells of is taken in.
 
 const MOST_LINES = 100;
+const TYPES_FOR = 10_000;
 
 /** Index a server's parts by their ids. */
 export function shaped(guild) {
@@ -89,6 +90,11 @@ export const CHANGES = {
   BOT(store, data) {
     store.bots.set(data.id, data);
     store.touch("bots", "people");
+  },
+  TYPING_START(store, data) {
+    store.typing = { place: data.channel_id, user: data.user_id, until: Date.now() + TYPES_FOR };
+    store.touch("typing");
+    setTimeout(() => store.touch("typing"), TYPES_FOR + 50);
   },
   INTERACTION(store, data) {
     store.answered(data);

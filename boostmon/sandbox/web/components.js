@@ -2,6 +2,7 @@
 
 import { sim } from "./connection.js";
 import { h } from "./dom.js";
+import { explain } from "./explain.js";
 import { openMenu } from "./menu.js";
 import { store } from "./store.js";
 import { pickable } from "./suggestions.js";
@@ -50,7 +51,8 @@ async function click(message, one, values, element, said) {
   try {
     const made = await sim("interaction", values.length ? { ...body, values } : body);
     const answer = await store.answer(made.id);
-    if (!answer) said.textContent = "The application did not respond in time.";
+    if (answer) explain(answer, made, "");
+    else said.textContent = "The application did not respond in time.";
   } catch (error) {
     said.textContent = error.message;
   }

@@ -3,6 +3,7 @@
 import { CommandLine } from "./command_line.js";
 import { sim } from "./connection.js";
 import { byId } from "./dom.js";
+import { explain } from "./explain.js";
 import { listbox } from "./listbox.js";
 import { nameOf } from "./names.js";
 import { inChannel, SEND_MESSAGES } from "./permissions.js";
@@ -136,20 +137,10 @@ async function send() {
     store.touch("last");
     leave("");
     text().focus();
-    explain(made.sessions ? await store.answer(made.id) : null, made, name);
+    explain(made.sessions ? await store.answer(made.id) : null, made, `/${name}`);
   } catch (error) {
     complain(sentence(error.message));
   }
 }
 
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
-
-/** Say what an app would say when a bot does not answer. */
-function explain(answer, made, name) {
-  if (!answer) {
-    const why = made.sessions ? "The application did not respond." : "The application did not respond: no bot is connected.";
-    store.note(made.channel_id, `/${name}: ${why}`);
-  } else if (answer.modal) {
-    store.note(made.channel_id, `/${name}: the bot opened a form (a modal); forms are not shown here.`);
-  }
-}

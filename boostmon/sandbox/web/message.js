@@ -1,5 +1,6 @@
 // One message: who said it, what, its embeds and what can be clicked below.
 
+import { apps, ON_MESSAGE } from "./apps.js";
 import { components } from "./components.js";
 import { absolute, moment, shown } from "./clock.js";
 import { h, icon } from "./dom.js";
@@ -20,6 +21,7 @@ export function drawMessage(message, compact) {
     answered(message),
     compact ? h("span", { class: "beside" }, time(message, "t")) : face(author),
     h("div", { class: "body" }, compact ? null : heading(message, author), content(message), private_ ? whisper(message) : null),
+    apps(ON_MESSAGE, message.id, `this message of ${nameOf(author)}`),
   );
   return element;
 }
@@ -63,9 +65,19 @@ function content(message) {
   return [
     message.content ? h("div", { class: "text" }, markdown(message.content), edited) : null,
     message.embeds.map(drawEmbed),
+    (message.attachments ?? []).map(drawFile),
     message.components.length ? components(message) : null,
     message.content ? null : edited,
   ];
+}
+
+/** A file; its address is taken without the host, which may go by another name here. */
+function drawFile(file) {
+  const { pathname } = new URL(file.url, location.href);
+  const size = file.size < 1024 ? `${file.size} bytes` : `${Math.round(file.size / 1024)} kB`;
+  const isPicture = /^image\/(png|jpeg|gif|webp)$/.test(file.content_type ?? "");
+  const picture = isPicture ? h("img", { src: pathname, alt: file.description ?? file.filename, loading: "lazy" }) : null;
+  return h("p", { class: "file" }, picture, h("a", { href: pathname, target: "_blank", rel: "noopener noreferrer" }, file.filename), h("small", {}, ` ${size}`));
 }
 
 function whisper(message) {

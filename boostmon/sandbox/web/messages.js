@@ -2,7 +2,7 @@
 
 import { shown } from "./clock.js";
 import { demo } from "./demo.js";
-import { announce, byId, fill, h } from "./dom.js";
+import { announce, byId, fill, h, write } from "./dom.js";
 import { drawMessage } from "./message.js";
 import { words } from "./markdown.js";
 import { colourOf, nameOf } from "./names.js";
@@ -25,9 +25,14 @@ export function showMessages() {
   byId("newest").addEventListener("click", toEnd);
   const sizes = new ResizeObserver(() => following && toEnd());
   for (const one of [scroller, byId("message-list")]) sizes.observe(one);
-  store.on("roles past", () => (roles += 1));
-  store.on("messages place me roles people past", draw);
+  store.on("roles past bots", () => (roles += 1));
+  store.on("messages place me roles people past bots", draw);
   store.on("moved", toEnd);
+  store.on("typing messages place", () => {
+    const { typing, place } = store;
+    const types = typing?.place === place && typing.until > Date.now();
+    write(byId("typing"), types ? `${nameOf(typing.user)} is typing…` : "");
+  });
   store.onMessage = heard;
 }
 

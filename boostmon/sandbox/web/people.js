@@ -1,10 +1,12 @@
 // The right column: members below their highest hoisted role, with their roles and what is left of them.
 
 import { moment } from "./clock.js";
+import { apps, ON_USER } from "./apps.js";
 import { demo } from "./demo.js";
 import { byId, fill, h } from "./dom.js";
 import { colourOf, face, higher, nameOf, roleChip, rolesOf, tag } from "./names.js";
 import { store } from "./store.js";
+import { commands } from "./suggestions.js";
 
 const MOST = 250;
 const PAUSE = 200;
@@ -63,7 +65,7 @@ function signMember(member) {
     return `${one.id} ${one.name} ${one.color} ${row?.expires_at} ${row?.paused}`;
   });
   const user = store.users.get(member.user_id);
-  return `${nameOf(member.user_id)} ${roles} ${store.selected === member.user_id} ${user?.dms_open} ${store.bots.get(member.user_id)?.connected} ${member.user_id === store.guild.owner_id}`;
+  return `${nameOf(member.user_id)} ${roles} ${store.selected === member.user_id} ${user?.dms_open} ${store.bots.get(member.user_id)?.connected} ${member.user_id === store.guild.owner_id} ${store.selected === member.user_id && commands(ON_USER).length}`;
 }
 
 function drawMember(member) {
@@ -90,6 +92,7 @@ function drawMember(member) {
         chips.length ? h("span", { class: "roles" }, chips.map((role) => roleChip(role, left(rowOf(id, role.id))))) : null,
       ),
     ),
+    store.selected === id ? apps(ON_USER, id, nameOf(id)) : null,
   );
 }
 

@@ -23,6 +23,7 @@ class Store {
   me = null;
   place = null;
   selected = null;
+  typing = null;
   api = "";
   #listeners = new Map();
   #dirty = new Set();
@@ -171,6 +172,7 @@ class Store {
     if (message.user_id && !this.dms.has(message.channel_id)) {
       this.dms.set(message.channel_id, { id: message.channel_id, type: 1, bot_id: message.bot_id, user_id: message.user_id });
     }
+    if (this.typing?.user === message.author.id) this.typing = null;
     if (this.#put(message)) this.onMessage?.(message);
   }
 

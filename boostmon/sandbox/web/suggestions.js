@@ -67,8 +67,8 @@ export function narrowed(items, typed) {
   return ranked.sort((a, b) => a[0] - b[0]).map(([, one]) => one).slice(0, MOST);
 }
 
-/** The commands here, flat: a sub-command is one of its own, with its path. */
-export function commands() {
+/** The commands of a kind (1: after a slash) here, flat: a sub-command is one of its own, with its path. */
+export function commands(kind = 1) {
   const { guild, channel, member } = store;
   const found = [];
   const names = new Set();
@@ -76,7 +76,7 @@ export function commands() {
     const scopes = guild && !channel?.user_id ? [guild.id, ""] : [""];
     if (!channel?.user_id && !guild?.members.has(bot.id)) continue;
     for (const command of scopes.flatMap((scope) => bot.commands[scope] ?? [])) {
-      if (command.type !== 1 || names.has(`${bot.id} ${command.name}`)) continue;
+      if (command.type !== kind || names.has(`${bot.id} ${command.name}`)) continue;
       names.add(`${bot.id} ${command.name}`);
       if (channel?.user_id && (command.guild_id || !command.dm_permission)) continue;
       const why = channel?.user_id ? null : member ? refusal(guild, member, channel, command) : "You are not in this server.";
