@@ -26,6 +26,8 @@ def owed(
         stream_id=stream_id,
         guild_id=guild_id,
         user_id=user_id or f"u{stream_id}",
+        role_id="r",
+        command_id="i",
         channel_id=channel_id,
         urgent=urgent,
         due_in=due_in,

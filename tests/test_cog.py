@@ -15,9 +15,11 @@ from boostmon.bot.asked import Asked, applies, command, timer_of
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
+from boostmon.bot.metrics import Metrics
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
 from boostmon.bot.settling import Settling, StoppedError, soon
+from boostmon.bot.tally import Tally
 from boostmon.commands.decider import (
     AddTime,
     Clear,
@@ -421,6 +423,7 @@ def registered() -> dict[str, dict[str, Any]]:
         clock=cast("Any", SimpleNamespace(now=lambda: NOW)),
         warning_minutes=(60, 10, 1),
         watch=Silent(),
+        tally=Tally(Metrics()),
     )
     bodies = [cast("Any", it.body.to_dict()) for it in cog.get_slash_commands()]
     return {body["name"]: body for body in bodies}

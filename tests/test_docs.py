@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from boostmon import __version__, config, errors
 from boostmon.bot.cog import TimerCog
+from boostmon.bot.metrics import Metrics
 from boostmon.bot.pace import Limits
 from boostmon.cli import boostmon
 from boostmon.events import timer
@@ -78,6 +79,19 @@ def _options(prefix: str, command: click.Command) -> list[str]:
     return [f"| `{prefix} {max(p.opts, key=len)}` | {p.help} |" for p in options]
 
 
+def metric_table() -> str:
+    """Return the table of the metrics as `/metrics` explains them."""
+    rows = ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
+    metrics = Metrics()
+    labels = {m._name: m._labelnames for m in vars(metrics).values() if hasattr(m, "_labelnames")}  # noqa: SLF001 - nothing else tells
+    for family in metrics.registry.collect():
+        if family.name.startswith("boostmon_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            shown = ", ".join(f"`{label}`" for label in labels[family.name])
+            rows.append(f"| `{name}` | {family.type} | {shown} | {family.documentation} |")
+    return "\n".join(rows)
+
+
 def error_classes() -> list[type[Exception]]:
     return [
         value
@@ -122,7 +136,13 @@ def test_every_variable_is_in_the_configuration_and_none_is_made_up() -> None:
     ("name", "default"),
     [
         (field.encode_name, field.default)
-        for kind in (config.PoolConfig, config.SweepConfig, config.LogConfig, config.DiscordConfig)
+        for kind in (
+            config.PoolConfig,
+            config.SweepConfig,
+            config.LogConfig,
+            config.DiscordConfig,
+            config.HttpConfig,
+        )
         for field in structs.fields(kind)
         if isinstance(field.default, str | int | float | tuple)
     ],
@@ -149,6 +169,16 @@ def test_an_error_is_listed_with_its_sentence(kind: type[Exception]) -> None:
     sentence = " ".join((kind.__doc__ or "").split())
 
     assert f"| `{kind.__name__}` | {sentence} |" in PAGES["events.md"]
+
+
+def test_the_metrics_are_described_in_their_own_words_and_none_is_made_up() -> None:
+    page = PAGES["operations.md"]
+    mentioned = set(re.findall(r"\bboostmon_[a-z0-9_]+", page))
+    rows = set(re.findall(r"^\| `(boostmon_[a-z0-9_]+)` \|", page, re.MULTILINE))
+
+    assert metric_table() in page
+    assert mentioned <= rows
+    assert len(rows) > 20
 
 
 def test_every_limit_is_told_with_its_figure() -> None:

@@ -19,10 +19,12 @@ from boostmon.bot import relay as relaying
 from boostmon.bot.client import count_invalid
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi, NotLeadingError
+from boostmon.bot.metrics import Metrics
 from boostmon.bot.notices import Notices
 from boostmon.bot.pace import DIRECT, Limits, Pace, lane_of_roles
 from boostmon.bot.refusals import Verdict
 from boostmon.bot.relay import Relay, may_write
+from boostmon.bot.tally import Tally
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
 from boostmon.commands.sweeper import Sweeper
 from boostmon.database.pool import Database
@@ -75,7 +77,14 @@ class Stage:
             pace=pace,
         )
         delivery = Delivery(api=api, owed=owed, notices=notices, server=Names())
-        self.relay = Relay(owed=owed, lease=self.lease, delivery=delivery, pace=pace)
+        self.metrics = Metrics()
+        self.relay = Relay(
+            owed=owed,
+            lease=self.lease,
+            delivery=delivery,
+            pace=pace,
+            tally=Tally(self.metrics),
+        )
         self.sweeper = Sweeper(
             store=EventStore(database),
             timers=RoleTimers(database),

@@ -7,19 +7,24 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
 from boostmon.bot.client import BoostMon, count_invalid, open_client, stay_connected
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.effect_signal import EffectSignal
+from boostmon.bot.gateway import Gateway
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.reading import Reading
 from boostmon.bot.registration import keep_registered
 from boostmon.bot.relay import Relay, may_write
 from boostmon.bot.server_view import ServerView
+from boostmon.bot.tally import Tally
+from boostmon.bot.traffic import count_requests
+from boostmon.bot.vitals import Body, Vitals
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
 from boostmon.config import DiscordConfig, SweepConfig
@@ -53,6 +58,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     discord: DiscordConfig
     sweep: SweepConfig
     limits: Limits = Limits()
+    vitals: Vitals = field(default_factory=Vitals)
     quiet_seconds: float = 2.0
 
 
@@ -61,10 +67,8 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     bot: BoostMon
     cog: TimerCog
-    pace: Pace
-    relay: Relay
-    sweeper: Sweeper
     signal: EffectSignal
+    body: Body
 
     def on_hint(self, channel: str, payload: str) -> None:
         """Take a NOTIFY: something was recorded, or became of an effect.
@@ -74,11 +78,11 @@ class Parts(Struct, frozen=True, kw_only=True):
         if channel == EFFECTS_CHANNEL:
             self.signal.tell(payload)
         elif payload:
-            self.sweeper.wake()
-            self.relay.wake()
+            self.body.sweeper.wake()
+            self.body.relay.wake()
         else:
-            self.sweeper.wake()
-            self.relay.reload()
+            self.body.sweeper.wake()
+            self.body.relay.reload()
 
 
 async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
@@ -90,32 +94,32 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
     bot = await open_client(surroundings.discord, quiet_seconds=surroundings.quiet_seconds)
     parts = _put_together(bot, surroundings)
     try:
-        await _until(
-            stop,
-            stay_connected(bot),
-            parts.sweeper.run(),
-            _when_ready(parts, surroundings.discord),
-            listen(surroundings.owner_url, (LOG_CHANNEL, EFFECTS_CHANNEL), parts.on_hint),
-        )
+        async with surroundings.vitals.of(parts.body):
+            await _until(
+                stop,
+                stay_connected(bot),
+                parts.body.sweeper.run(),
+                _when_ready(parts, surroundings.discord),
+                listen(surroundings.owner_url, (LOG_CHANNEL, EFFECTS_CHANNEL), parts.on_hint),
+            )
     finally:
         await _close(bot, parts.cog)
 
 
 def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
-    database, clock = surroundings.database, surroundings.clock
-    store, timers = EventStore(database), RoleTimers(database)
-    handler, pace = CommandHandler(store), Pace(surroundings.limits)
-    count_invalid(bot, pace)
-    lease = Lease(database, name="relay", holder=uuid4().hex)
-    api = DiscordApi(bot.http, pace, partial(may_write, lease, pace))
-    relay = _relay(ServerView(bot), api, pace, lease, surroundings)
-    signal = EffectSignal(relay.delay)
+    database, clock, sweep = surroundings.database, surroundings.clock, surroundings.sweep
+    metrics = surroundings.vitals.metrics
+    tally, store, timers = Tally(metrics), EventStore(database), RoleTimers(database)
+    handler, effects = CommandHandler(store), Effects(database)
+    pace, api, relay = _to_discord(bot, tally, surroundings)
     sweeper = Sweeper(
         store=store,
         timers=timers,
         clock=clock,
-        interval=surroundings.sweep.boostmon_sweep_interval,
+        interval=sweep.boostmon_sweep_interval,
+        watch=tally,
     )
+    store.observe(tally.appended)
     for wake in (sweeper.wake, relay.wake):
         store.subscribe(wake)
     bot.observer = Observer(
@@ -124,25 +128,40 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         api=api,
         relay=relay,
         clock=clock,
-        role_taken=surroundings.sweep.boostmon_role_taken,
+        role_taken=sweep.boostmon_role_taken,
     )
+    signal = EffectSignal(relay.delay)
     cog = TimerCog(
         handler=handler,
         timers=timers,
-        effects=Effects(database),
+        effects=effects,
         clock=clock,
-        warning_minutes=surroundings.sweep.boostmon_warning_minutes,
+        warning_minutes=sweep.boostmon_warning_minutes,
         watch=signal,
+        tally=tally,
     )
     bot.add_cog(cog)
-    return Parts(bot=bot, cog=cog, pace=pace, relay=relay, sweeper=sweeper, signal=signal)
+    body = Body(
+        database=database,
+        gateway=Gateway(bot, metrics),
+        handler=handler,
+        pace=pace,
+        reading=Reading(effects),
+        relay=relay,
+        sweeper=sweeper,
+    )
+    return Parts(bot=bot, cog=cog, signal=signal, body=body)
 
 
-def _relay(
-    server: ServerView, api: DiscordApi, pace: Pace, lease: Lease, surroundings: Surroundings
-) -> Relay:
-    database = surroundings.database
-    owed = OwedEffects(database)
+def _to_discord(
+    bot: BoostMon, tally: Tally, surroundings: Surroundings
+) -> tuple[Pace, DiscordApi, Relay]:
+    database, pace = surroundings.database, Pace(surroundings.limits)
+    count_invalid(bot, pace)
+    count_requests(bot, surroundings.vitals.metrics)
+    lease = Lease(database, name="relay", holder=uuid4().hex)
+    api = DiscordApi(bot.http, pace, partial(may_write, lease, pace))
+    owed, server = OwedEffects(database), ServerView(bot)
     notices = Notices(
         api=api,
         owed=owed,
@@ -151,20 +170,16 @@ def _relay(
         clock=surroundings.clock,
         pace=pace,
     )
-    return Relay(
-        owed=owed,
-        lease=lease,
-        delivery=Delivery(api=api, owed=owed, notices=notices, server=server),
-        pace=pace,
-    )
+    delivery = Delivery(api=api, owed=owed, notices=notices, server=server)
+    return pace, api, Relay(owed=owed, lease=lease, delivery=delivery, pace=pace, tally=tally)
 
 
 async def _when_ready(parts: Parts, discord: DiscordConfig) -> None:
     """Do what needs the servers: see to the commands, and relay until cancelled."""
     await parts.bot.wait_until_ready()
-    registering = asyncio.create_task(keep_registered(parts.bot, discord, parts.pace))
+    registering = asyncio.create_task(keep_registered(parts.bot, discord, parts.body.pace))
     try:
-        await parts.relay.run()
+        await parts.body.relay.run()
     finally:
         registering.cancel()
 

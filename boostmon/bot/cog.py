@@ -9,10 +9,13 @@ from disnake.interactions import ApplicationCommandInteraction, MessageInteracti
 from boostmon.bot import autocomplete, menus, replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.conversation import Conversation
+from boostmon.bot.given import given
+from boostmon.bot.outcomes import Came
 from boostmon.bot.place import POSTABLE
 from boostmon.bot.reception import Options, Reception
 from boostmon.bot.role_changes import EffectWatch, RoleChanges
 from boostmon.bot.settling import Settling
+from boostmon.bot.tally import Tally
 from boostmon.bot.timeleft import TimeLeft
 from boostmon.commands.handler import CommandHandler
 from boostmon.database.clock import Clock
@@ -39,15 +42,18 @@ class TimerCog(commands.Cog):
         clock: Clock,
         warning_minutes: tuple[int, ...],
         watch: EffectWatch,
+        tally: Tally,
     ) -> None:
         self._clock = clock
+        self._tally = tally
         conversation = Conversation(
             timers=timers,
             settling=Settling(handler),
             role_changes=RoleChanges(effects, watch),
             warning_minutes=warning_minutes,
         )
-        self._reception = Reception(conversation, TimeLeft(timers, effects, clock), clock)
+        time_left = TimeLeft(timers, effects, clock)
+        self._reception = Reception(conversation, time_left, clock, tally)
 
     async def close(self) -> None:
         """Answer those who wait, and receive no more; call it while Discord still listens."""
@@ -218,6 +224,9 @@ class TimerCog(commands.Cog):
         self, inter: ApplicationCommandInteraction, error: Exception
     ) -> None:
         """Log what nobody expected, and never leave the caller without an answer."""
+        if not isinstance(error, commands.CommandInvokeError):  # the reception knows nothing of it
+            asked = given(inter, inter.data.name, user=None, role=None)
+            self._tally.command(asked, Came("failed"), 0.0)
         log.error("command failed", interaction_id=inter.id, exc_info=error.__cause__ or error)
         answer = Answer(inter)
         if inter.response.is_done():

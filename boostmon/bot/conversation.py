@@ -10,6 +10,7 @@ from boostmon.bot import menus, replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked
 from boostmon.bot.guards import Action, NothingToDoError, check_role, gone
+from boostmon.bot.outcomes import Came, came_of, came_of_error
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
 from boostmon.bot.settling import Settling, soon
@@ -39,26 +40,31 @@ class Conversation:
         self._role_changes = role_changes
         self._warning_minutes = warning_minutes
 
-    async def carry_out(self, answer: Answer, asked: Asked, place: Place) -> None:
+    async def carry_out(self, answer: Answer, asked: Asked, place: Place) -> Came:
         """Carry out what was *asked* once it is clear of which timer; say what became of it."""
         try:
             timer = await self._meant(answer, asked, place)
-            if timer is not None:
-                handled = await self._settling.settled(
-                    answer,
-                    timer,
-                    command=asking.command(asked, self._warning_minutes),
-                    origin=asked.origin,
-                )
-                await self._report(answer, handled, asked, place)
+            if timer is None:
+                return Came("asked")
+            handled = await self._settling.settled(
+                answer,
+                timer,
+                command=asking.command(asked, self._warning_minutes),
+                origin=asked.origin,
+            )
+            await self._report(answer, handled, asked, place)
+            return came_of(handled)
         except TimerNotFoundError as refusal:
             missed = asked.action == "add" and not asked.here
             await answer.refuse(str(gone(asked.user_id) if missed else refusal))
+            return Came("refused")
         except BoostmonError as refusal:
             await answer.refuse(str(refusal))
+            return came_of_error(refusal)
         except Exception:
             log.exception("command failed", asked=structs.asdict(asked))
             await answer.refuse(replies.UNEXPECTED)
+            return Came("failed")
 
     def hurry(self) -> None:
         """Wait no longer for changes of roles."""

@@ -35,6 +35,7 @@ class RefusedError(DiscordError):
         self.text = str(body.get("message", ""))
         self.retry_after = float(body.get("retry_after") or headers.get("Retry-After") or 0)
         self.everywhere = bool(body.get("global"))
+        self.scope = headers.get("X-RateLimit-Scope", "")
         super().__init__(f"Discord answered {status}: {self.text} (code {self.code})")
 
 

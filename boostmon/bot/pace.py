@@ -52,6 +52,10 @@ class Window:
         """Count one start."""
         self._starts.append(now)
 
+    def count(self, now: float) -> int:
+        """Tell how many starts count at *now*."""
+        return sum(start > now - self._seconds for start in self._starts)
+
 
 class Turns:
     """At most *limit* requests in any *seconds* of Discord's own clock.
@@ -168,6 +172,15 @@ class Pace:
     def invalid(self, now: float) -> None:
         """Count an answer that Discord counts as an invalid request; too many of them ban us."""
         self._invalid.start(now)
+
+    @property
+    def invalid_limit(self) -> int:
+        """At how many invalid requests within their window nothing more is asked."""
+        return self._limits.invalid_requests
+
+    def invalid_count(self, now: float) -> int:
+        """Tell how many invalid requests count at *now*."""
+        return self._invalid.count(now)
 
     def refused(self, lane: str, retry_after: float, *, everywhere: bool, now: float) -> None:
         """Follow a 429: wait *retry_after* seconds, on this lane or on all."""

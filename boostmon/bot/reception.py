@@ -1,7 +1,9 @@
 """How a command is received: judged at once by what it shows, then acknowledged, then held."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,8 +17,11 @@ from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked
 from boostmon.bot.conversation import Conversation
 from boostmon.bot.durations import parse
+from boostmon.bot.given import Given, given, given_by_menu, slash_name
 from boostmon.bot.guards import Action, NotYourMenuError, check_member, check_role
+from boostmon.bot.outcomes import Came
 from boostmon.bot.place import Place, role_facts
+from boostmon.bot.tally import Tally
 from boostmon.bot.timeleft import TimeLeft
 from boostmon.database.clock import Clock
 from boostmon.errors import RejectedError
@@ -38,10 +43,13 @@ class Options(Struct, frozen=True, kw_only=True):
 class Reception:
     """Receives commands and answers to menus."""
 
-    def __init__(self, conversation: Conversation, time_left: TimeLeft, clock: Clock) -> None:
+    def __init__(
+        self, conversation: Conversation, time_left: TimeLeft, clock: Clock, tally: Tally
+    ) -> None:
         self._conversation = conversation
         self._time_left = time_left
         self._clock = clock
+        self._tally = tally
         self._held: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -64,28 +72,44 @@ class Reception:
         self, inter: ApplicationCommandInteraction, action: Action, options: Options
     ) -> None:
         """Carry out *action*, or refuse it at once where the interaction alone tells."""
-        await self._hold(self._converse(inter, lambda at: self._read(inter, at, action, options)))
+        asked = given(inter, slash_name(action), user=options.user, role=options.role)
+        read = partial(self._read, inter, action=action, options=options)
+        await self._hold(asked, lambda: self._converse(inter, read))
 
     async def choice(self, inter: MessageInteraction) -> None:
         """Carry out the command whose menu was answered, however long ago it was asked."""
-        await self._hold(self._converse(inter, lambda place: self._chosen(inter, place)))
+        read = partial(self._chosen, inter)
+        await self._hold(given_by_menu(inter), lambda: self._converse(inter, read))
 
     async def time_left(
         self, inter: ApplicationCommandInteraction, *, user: User | Member, role: Role | None
     ) -> None:
         """Tell the caller alone when the timers of *user* end."""
-        role_id = str(role.id) if role else None
-        await self._hold(self._tell_time_left(inter, str(user.id), role_id))
+        asked = given(inter, "timeleft", user=user, role=role)
+        role_id = asked.role_id
+        await self._hold(asked, lambda: self._tell_time_left(inter, str(user.id), role_id))
 
-    async def _hold(self, conversation: Coroutine[Any, Any, None]) -> None:
-        """Keep *conversation* until it has ended; disnake keeps nothing of what it starts."""
+    async def _hold(self, asked: Given, converse: Callable[[], Coroutine[Any, Any, Came]]) -> None:
+        """Keep a conversation until it has ended; disnake keeps nothing of what it starts."""
         if self._closed:
-            conversation.close()
             return
-        task = asyncio.create_task(conversation)
+        task = asyncio.create_task(self._see_through(asked, converse))
         self._held.add(task)
         task.add_done_callback(self._held.discard)
         await task
+
+    async def _see_through(
+        self, asked: Given, converse: Callable[[], Coroutine[Any, Any, Came]]
+    ) -> None:
+        """Converse, and tell what came of it."""
+        began, came = time.monotonic(), Came("stopped")
+        try:
+            came = await converse()
+        except Exception:
+            came = Came("failed")
+            raise
+        finally:
+            self._tally.command(asked, came, time.monotonic() - began)
 
     async def _ended(self) -> None:
         if self._held:
@@ -95,36 +119,40 @@ class Reception:
         self,
         inter: ApplicationCommandInteraction | MessageInteraction,
         read: Callable[[Place], Asked],
-    ) -> None:
+    ) -> Came:
         answer = Answer(inter)
         try:
             place = Place(inter)
             asked = read(place)
         except RejectedError as refusal:
             await answer.refuse_at_once(str(refusal))
+            return Came("refused")
         except Exception:
             log.exception("interaction not understood", interaction_id=inter.id)
             await answer.refuse_at_once(replies.UNEXPECTED)
-        else:
-            if await answer.acknowledge():
-                await self._conversation.carry_out(answer, asked, place)
+            return Came("failed")
+        if not await answer.acknowledge():
+            return Came("late")
+        return await self._conversation.carry_out(answer, asked, place)
 
     async def _tell_time_left(
         self, inter: ApplicationCommandInteraction, user_id: str, role_id: str | None
-    ) -> None:
+    ) -> Came:
         answer = Answer(inter)
         try:
             place = Place(inter)
         except RejectedError as refusal:
             await answer.refuse_at_once(str(refusal))
-        else:
-            if await answer.acknowledge(private=True):
-                await self._time_left.tell(answer, place, user_id=user_id, role_id=role_id)
+            return Came("refused")
+        if not await answer.acknowledge(private=True):
+            return Came("late")
+        return await self._time_left.tell(answer, place, user_id=user_id, role_id=role_id)
 
     def _read(
         self,
         inter: ApplicationCommandInteraction,
         place: Place,
+        *,
         action: Action,
         options: Options,
     ) -> Asked:

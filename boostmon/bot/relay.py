@@ -12,6 +12,7 @@ from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
 from boostmon.bot.pace import PATIENCE, Pace, lane_of_roles
 from boostmon.bot.receipts import Again, put_down
+from boostmon.bot.tally import Tally
 from boostmon.errors import BoostmonError
 from boostmon.projections.effects import NOTICE
 from boostmon.projections.lease import Lease
@@ -38,11 +39,13 @@ class Relay:
         lease: Lease,
         delivery: Delivery,
         pace: Pace,
+        tally: Tally,
     ) -> None:
         self._owed = owed
         self._lease = lease
         self._delivery = delivery
         self._pace = pace
+        self._tally = tally
         self._backlog = Backlog()
         self._head = 0
         self._loaded = 0.0
@@ -185,6 +188,8 @@ class Relay:
         moot = [o for o in owed if o.moot and not self._backlog.is_in_flight(o.stream_id)]
         if moot:
             await self._owed.supersede(moot)
+            for effect in moot:
+                self._tally.superseded(effect)
         now, settled = time.monotonic(), set(map(key_of, moot))
         for effect in moot:
             self._backlog.settle(effect, now)
@@ -220,17 +225,13 @@ class Relay:
             return None
         if not effect.still_true:
             await self._owed.close(effect, "superseded")
+            self._tally.superseded(effect)
             return None
         if not may_write(self._lease, self._pace):
             return Again(RENEW_EVERY)
+        began = time.monotonic()
         verdict = await self._delivery.carry_out(effect, directly=owed.channel_id is None)
-        log.info(
-            "effect",
-            position=effect.position,
-            kind=effect.kind,
-            timer=effect.timer,
-            outcome=verdict,
-        )
+        self._tally.effect(effect, verdict, time.monotonic() - began)
         return await put_down(self._owed, effect, verdict)
 
 

@@ -10,6 +10,7 @@ from boostmon.bot import replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.durations import counted, spoken
 from boostmon.bot.guards import escaped
+from boostmon.bot.outcomes import Came
 from boostmon.bot.place import Place
 from boostmon.bot.replies import BLUE, framed, moment, sentence
 from boostmon.bot.settling import soon
@@ -35,16 +36,18 @@ class TimeLeft:
 
     async def tell(
         self, answer: Answer, place: Place, *, user_id: str, role_id: str | None
-    ) -> None:
+    ) -> Came:
         """Show the timers of *user_id*, or only that of *role_id*."""
         try:
             rows = await soon(self._timers.of_member(place.guild_id, user_id))
             stuck = await soon(self._effects.stuck_of_member(place.guild_id, user_id))
         except DatabaseUnavailableError:
             await answer.refuse(replies.UNANSWERED)
+            return Came("unavailable")
         except Exception:
             log.exception("timeleft failed", guild_id=place.guild_id, user_id=user_id)
             await answer.refuse(replies.UNEXPECTED)
+            return Came("failed")
         else:
             embed = listing(
                 user_id,
@@ -54,6 +57,7 @@ class TimeLeft:
                 reader=Reader(staff=place.caller_is_staff, now=self._clock.now()),
             )
             await answer.show(embed=embed)
+            return Came("answered")
 
 
 class Reader(Struct, frozen=True, kw_only=True):

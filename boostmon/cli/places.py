@@ -67,8 +67,8 @@ async def refuse_outdated(place: Place) -> None:
             raise DatabaseError("The database is not up to date; run `boostmon migrate` first.")
 
 
-def port_taken(port: int, error: OSError) -> ConfigurationError:
+def port_taken(
+    port: int, error: OSError, *, remedy: str = "give another one with --port"
+) -> ConfigurationError:
     """Put into a sentence that nobody can listen on *port*."""
-    return ConfigurationError(
-        f"Port {port} cannot be used ({error.strerror}); give another one with --port."
-    )
+    return ConfigurationError(f"Port {port} cannot be used ({error.strerror}); {remedy}.")

@@ -2,15 +2,19 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import click
 import structlog
 from msgspec import Struct
 
 from boostmon.bot import app
-from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_database
+from boostmon.bot.endpoints import Endpoints
+from boostmon.bot.vitals import Vitals
+from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_database, port_taken
 from boostmon.cli.stopping import until_stopped
-from boostmon.config import ClockConfig, DiscordConfig, PoolConfig, SweepConfig, load
+from boostmon.config import ClockConfig, DiscordConfig, HttpConfig, PoolConfig, SweepConfig, load
 from boostmon.database.clock import open_clock
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseError
@@ -28,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     sweep: SweepConfig
     clock: ClockConfig
     pool: PoolConfig
+    http: HttpConfig
 
 
 @click.command()
@@ -38,17 +43,37 @@ def run() -> None:
         sweep=load(SweepConfig, os.environ),
         clock=load(ClockConfig, os.environ),
         pool=load(PoolConfig, os.environ),
+        http=load(HttpConfig, os.environ),
     )
     asyncio.run(until_stopped(_run(settings)))
 
 
 async def _run(settings: Settings) -> None:
-    async with found_database(os.environ) as place:
+    vitals = Vitals()
+    async with _told_of(vitals, settings.http), found_database(os.environ) as place:
         await bring_up_to_date(place, wait=START_WAIT)
-        await _serve(place, settings)
+        await _serve(place, settings, vitals)
 
 
-async def _serve(place: Place, settings: Settings) -> None:
+@asynccontextmanager
+async def _told_of(vitals: Vitals, http: HttpConfig) -> AsyncIterator[None]:
+    """Serve *vitals*, if a port is given, from the first moment to the last."""
+    if http.port is None:
+        yield
+        return
+    endpoints = Endpoints(vitals)
+    try:
+        await endpoints.open(http.boostmon_http_host, http.port)
+    except OSError as error:
+        remedy = "set PORT or BOOSTMON_HTTP_HOST to another one"
+        raise port_taken(http.port, error, remedy=remedy) from error
+    try:
+        yield
+    finally:
+        await endpoints.close()
+
+
+async def _serve(place: Place, settings: Settings, vitals: Vitals) -> None:
     async with (
         await connect(
             place.url,
@@ -64,6 +89,7 @@ async def _serve(place: Place, settings: Settings) -> None:
             clock=clock,
             discord=settings.discord,
             sweep=settings.sweep,
+            vitals=vitals,
         )
         await _log_head(database, "at the start")
         try:

@@ -63,6 +63,7 @@ class CommandHandler:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._locks: WeakValueDictionary[TimerId, asyncio.Lock] = WeakValueDictionary()
+        self.retries = 0
 
     async def handle(self, timer: TimerId, command: TimerCommand, origin: Origin) -> Handled:
         """Carry out *command* once and return what it did; raise `RejectedError` if it may not be.
@@ -77,6 +78,7 @@ class CommandHandler:
                 handled = await self._attempt(timer, command, origin)
                 if handled is not None:
                     return handled
+                self.retries += 1
                 await asyncio.sleep(random.uniform(0, LONGEST_WAIT * (attempt + 1)))  # noqa: S311 - jitter
         raise ConcurrencyError
 

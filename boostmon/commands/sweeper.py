@@ -1,6 +1,7 @@
 """The sweeper: announces and ends what is due, as one more caller of `decide`."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 import structlog
@@ -12,6 +13,7 @@ from boostmon.database.clock import Clock
 from boostmon.errors import UnknownEventError
 from boostmon.events.append import Append, Appended, Failed
 from boostmon.events.store import EventStore, History
+from boostmon.events.timer import MINUTE, Running, TimerEvent, TimerId
 from boostmon.projections.role_timers import DueTimer, RoleTimers
 
 PAGE = 500
@@ -28,38 +30,70 @@ class Swept(Struct, frozen=True):
     answered: int
 
 
+class SweepWatch:
+    """Is told how the sweeps go; this one does nothing with it."""
+
+    def swept(self, seconds: float) -> None:
+        """Take note of a pass that has ended."""
+
+    def sweep_failed(self) -> None:
+        """Take note of a pass that has failed."""
+
+    def recorded(self, event: TimerEvent, late: float) -> None:
+        """Take note of an *event*, recorded *late* seconds after it was due (timer time)."""
+
+
+UNWATCHED = SweepWatch()
+
+
 class Sweeper:
     """Sends `Sweep` to the timers that are due; any number of processes may do so at once."""
 
     def __init__(
-        self, *, store: EventStore, timers: RoleTimers, clock: Clock, interval: float
+        self,
+        *,
+        store: EventStore,
+        timers: RoleTimers,
+        clock: Clock,
+        interval: float,
+        watch: SweepWatch = UNWATCHED,
     ) -> None:
         self._store = store
         self._timers = timers
         self._clock = clock
-        self._interval = interval
+        self._watch = watch
         self._woken = asyncio.Event()
+        self._ended = time.monotonic()
+        self.interval = interval
 
     def wake(self) -> None:
         """Have the next pass come now: a timer has changed."""
         self._woken.set()
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago the last pass ended without failing, or the sweeper was made."""
+        return time.monotonic() - self._ended
 
     async def run(self) -> None:
         """Sweep until cancelled: every *interval* seconds, and when something is due earlier."""
         while True:
             self._woken.clear()
             next_due_at = await self._pass()
-            await self._clock.wait_until(next_due_at, at_most=self._interval, wake=self._woken)
+            await self._clock.wait_until(next_due_at, at_most=self.interval, wake=self._woken)
 
     async def _pass(self) -> int | None:
-        now = self._clock.now()
+        now, began = self._clock.now(), time.monotonic()
         try:
             swept = await self.sweep(now)
             next_due_at = await self._timers.next_due_at(now)
         except Exception:  # of a sweep that ends nobody would know
             log.exception("sweep failed")
+            self._watch.sweep_failed()
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
             return None
+        self._ended = time.monotonic()
+        self._watch.swept(self._ended - began)
         if swept.answered < swept.due:
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
         return next_due_at
@@ -77,10 +111,22 @@ class Sweeper:
         histories = await self._store.read_many([due.timer for due in page])
         appends = list(_appends(zip(page, histories, strict=True), now))
         outcomes = await self._store.append(*appends) if appends else []
+        ends, now = dict(_ends(histories)), self._clock.now()
         for append, outcome in zip(appends, outcomes, strict=True):
             if isinstance(outcome, Failed):
                 log.error("timer not swept", timer=append.timer, reason=str(outcome.error))
+            elif isinstance(outcome, Appended):
+                for event in append.events:
+                    due_at = ends[append.timer] - getattr(event, "minutes", 0) * MINUTE
+                    self._watch.recorded(event, (now - due_at) / 1000)
         return sum(isinstance(outcome, Appended) for outcome in outcomes)
+
+
+def _ends(histories: Iterable[History | UnknownEventError]) -> Iterable[tuple[TimerId, int]]:
+    """Pair each timer that runs with its end."""
+    for history in histories:
+        if isinstance(history, History) and isinstance(history.state, Running):
+            yield history.timer, history.state.expires_at
 
 
 def _appends(

@@ -23,6 +23,7 @@ from boostmon.database.attempt import (
     is_gone,
 )
 from boostmon.database.connection import LOST, PAUSE, Connector
+from boostmon.database.load import Load, load_of
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 FAREWELL = 5.0
@@ -42,6 +43,12 @@ class Database:
         self._spare: Any = None  # used last, and kept: the pool's own ways take as long as the work
         self._waiting = 0
         self._losses = 0
+        self.repeats = 0
+
+    @property
+    def load(self) -> Load:
+        """How many connections are in use."""
+        return load_of(self._pool, spare=self._spare is not None, waiting=self._waiting)
 
     @property
     def answers(self) -> bool:
@@ -177,6 +184,7 @@ class Database:
 
     async def _note_loss(self, loss: Exception, attempts: "Attempts") -> None:
         attempts.last = loss.__cause__
+        self.repeats += 1
         is_news, is_silent = self._lost_since is None, isinstance(loss.__cause__, TimeoutError)
         if is_news:
             self._lost_since = time.monotonic()

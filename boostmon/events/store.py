@@ -1,5 +1,6 @@
 """The event store: reads and appends streams of the log."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -16,6 +17,8 @@ from boostmon.events.sql import statement
 from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
 
 MOST = 64  # pieces of several callers that are sent together
+
+Observer = Callable[[float, Sequence[Outcome]], None]
 
 
 class RecordedEvent(Struct, frozen=True):
@@ -63,12 +66,17 @@ class EventStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._subscribers: list[Callable[[], None]] = []
+        self._observers: list[Observer] = []
         self._reading = Batching(self._read, most=MOST)
         self._appending = Batching(self._append, most=MOST)
 
     def subscribe(self, appended: Callable[[], None]) -> None:
         """Call *appended* whenever this store has recorded something."""
         self._subscribers.append(appended)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell *observer* of each append how many seconds it took, and its outcomes."""
+        self._observers.append(observer)
 
     async def read(self, timer: TimerId) -> History:
         """Return all events of *timer*, or raise `UnknownEventError`."""
@@ -95,7 +103,11 @@ class EventStore:
         """
         for append in appends:
             check(append)
-        return await self._appending.ask(appends)
+        began = time.perf_counter()
+        outcomes = await self._appending.ask(appends)
+        for observer in self._observers:
+            observer(time.perf_counter() - began, outcomes)
+        return outcomes
 
     async def _read(self, timers: Sequence[TimerId]) -> list[History | UnknownEventError]:
         users = [timer.user_id for timer in timers]

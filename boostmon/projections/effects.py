@@ -24,6 +24,7 @@ from boostmon.projections.sql import statement
 GIVE_ROLE = "give_role"
 TAKE_ROLE = "take_role"
 NOTICE = "notice"
+KINDS = (GIVE_ROLE, TAKE_ROLE, NOTICE)
 
 
 def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
@@ -65,6 +66,15 @@ class StuckEffect(Struct, frozen=True, kw_only=True):
     last_error: str
 
 
+class OpenEffects(Struct, frozen=True, kw_only=True):
+    """How many effects of a kind are open in a state; the oldest was decided *age* seconds ago."""
+
+    kind: str
+    state: Literal["owed", "stuck"]
+    number: int
+    age: float
+
+
 class Effects:
     """Reads what Discord is owed; the relay alone writes it."""
 
@@ -95,3 +105,12 @@ class Effects:
             ]
 
         return await self._database.run(fetch)
+
+    async def open_now(self, *, deadline: float) -> list[OpenEffects]:
+        """Count what is open; raise `DatabaseUnavailableError` after *deadline* seconds."""
+
+        async def fetch(connection: Connection) -> list[OpenEffects]:
+            rows = await connection.fetch(statement("open_effects_counted"))
+            return [OpenEffects(**row) for row in rows]
+
+        return await self._database.run(fetch, deadline=deadline)

@@ -30,6 +30,8 @@ class Owed(Struct, frozen=True, kw_only=True):
     stream_id: int
     guild_id: str
     user_id: str
+    role_id: str
+    command_id: str
     channel_id: str | None
     urgent: bool
     due_in: float
@@ -53,6 +55,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     event: TimerEvent
     source: Source
     actor_id: str | None
+    command_id: str
     nonces: tuple[str, str]
     timer: TimerId
     has_row: bool
@@ -163,6 +166,8 @@ def _owed(row: Record) -> Owed:
         stream_id=row["stream_id"],
         guild_id=row["guild_id"],
         user_id=row["user_id"],
+        role_id=row["role_id"],
+        command_id=row["command_id"],
         channel_id=row["channel_id"],
         urgent=row["source"] != "sweeper",
         due_in=row["due_in"],
@@ -180,6 +185,7 @@ def _owed_effect(row: Record) -> OwedEffect:
         event=decode(row["data"]),
         source=row["source"],
         actor_id=row["actor_id"],
+        command_id=row["command_id"],
         nonces=(row["hash"][:NONCE_LENGTH], row["hash"][NONCE_LENGTH : 2 * NONCE_LENGTH]),
         timer=TimerId(row["guild_id"], row["user_id"], row["role_id"]),
         has_row=row["has_row"],

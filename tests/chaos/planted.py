@@ -19,22 +19,22 @@ VARIABLE = "CHAOS_PLANT"
 
 def role_before_event() -> None:
     """Have the sweeper take a role before its end is in the log."""
-    relays: list[Any] = []
-    make_relay, sweep_page = app._relay, Sweeper._sweep_page  # noqa: SLF001 - a bug is planted there
+    apis: list[DiscordApi] = []
+    connect, sweep_page = app._to_discord, Sweeper._sweep_page  # noqa: SLF001 - a bug is planted there
 
-    def relay(*arguments: Any) -> Any:
-        relays.append(make_relay(*arguments))
-        return relays[-1]
+    def to_discord(*arguments: Any) -> Any:
+        made = connect(*arguments)
+        apis.append(made[1])
+        return made
 
     async def sweep(self: Any, page: list[Any], now: int) -> int:
-        api = relays[-1]._delivery._api  # noqa: SLF001 - the same
         for due in page:
             history = await self._store.read(due.timer)
             if getattr(history.state, "expires_at", now + 1) <= now:
-                await api.take_role(due.timer, reason="planted")
+                await apis[-1].take_role(due.timer, reason="planted")
         return await sweep_page(self, page, now)
 
-    _plant(app, "_relay", relay)
+    _plant(app, "_to_discord", to_discord)
     _plant(Sweeper, "_sweep_page", sweep)
 
 

@@ -1,7 +1,7 @@
 -- What Discord is owed for the timers that have an event later than $1, oldest first.
 SELECT
     effects.position, effects.kind, effects.stream_id, streams.guild_id, people.user_id,
-    events.source, events.data, events.data ->> 'warn_channel_id' AS channel_id,
+    streams.role_id, events.command_id, events.source, events.data, events.data ->> 'warn_channel_id' AS channel_id,
     role_timers.id IS NOT NULL AS has_row,
     CASE WHEN NOT role_timers.paused THEN role_timers.expires_at END AS runs_until,
     greatest(0, extract(epoch FROM effects.due_at - clock_timestamp()))::float8 AS due_in

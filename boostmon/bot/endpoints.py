@@ -1,0 +1,66 @@
+"""/healthz, /readyz and /metrics over HTTP."""
+
+import asyncio
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from prometheus_client import exposition
+
+from boostmon.bot.vitals import Vitals
+
+FAREWELL = 1.0  # seconds
+PATIENCE = 30.0  # seconds that a connection may last; twice that at most
+
+
+class Endpoints:
+    """Answers who asks how the bot is; whoever asks slowly is hung up on."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+        application = web.Application()
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/readyz", self._readyz)
+        application.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=FAREWELL)
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen; raise `OSError` where nobody can."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._watching = asyncio.create_task(self._hang_up_on_the_slow())
+
+    async def close(self) -> None:
+        """Listen no more, and hang up on everybody."""
+        self._watching.cancel()
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        parts = await self._vitals.ready()
+        status = HTTPStatus.OK if all(parts.values()) else HTTPStatus.SERVICE_UNAVAILABLE
+        return web.json_response(parts, status=status)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        await self._vitals.refresh()
+        encode, kind = exposition.choose_encoder(request.headers.get("Accept", ""))
+        body = encode(self._vitals.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": kind})
+
+    async def _hang_up_on_the_slow(self) -> None:
+        """End what lasts too long: aiohttp waits for ever for a request to be whole, or read."""
+        known = set[RequestHandler]()
+        while True:
+            await asyncio.sleep(PATIENCE)
+            server = self._runner.server
+            open_now = set(server.connections) if server else set()
+            for connection in known & open_now:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            known = open_now
