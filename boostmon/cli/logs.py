@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from msgspec import Struct, structs
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
@@ -39,8 +40,9 @@ def configure_logs(config: LogConfig) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.boostmon_log_level.upper())
-    if config.boostmon_log_level != "debug":
-        logging.getLogger("disnake").setLevel(logging.WARNING)
+    # Below INFO disnake logs all that it sends and gets: messages, options, the tokens of replies.
+    debug = config.boostmon_log_level == "debug"
+    logging.getLogger("disnake").setLevel(logging.INFO if debug else logging.WARNING)
     logging.getLogger("disnake.client").addFilter(_is_news)
 
 
@@ -49,13 +51,18 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "voice will NOT be supported" not in record.getMessage()
 
 
+def _plain(value: object) -> object:
+    """Return what JSON has no word for as something that it has, such as a timer's three ids."""
+    return structs.asdict(value) if isinstance(value, Struct) else repr(value)
+
+
 def _rendering(config: LogConfig) -> list[Any]:
     """Render lines, and tracebacks without local variables: those may hold a secret."""
     if config.boostmon_log_format == "json":
         plain = ExceptionDictTransformer(show_locals=False)
         return [
             structlog.processors.ExceptionRenderer(plain),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(default=_plain),
         ]
     return [
         structlog.dev.ConsoleRenderer(
