@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from boostmon import __version__, config, errors
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.metrics import Metrics
+from boostmon.bot.outcomes import CommandOutcome, EffectOutcome
 from boostmon.bot.pace import Limits
 from boostmon.cli import boostmon
 from boostmon.events import timer
@@ -26,6 +27,7 @@ EVERYTHING = {f"docs/{name}": text for name, text in PAGES.items()} | ROOT_PAGES
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]+))?\)")
 VARIABLE = re.compile(r"\b(?:BOOSTMON_[A-Z_]+[A-Z]|DISCORD_[A-Z_]+|DATABASE_URL)\b")
+DOT = re.DOTALL | re.MULTILINE
 OF_TESTS = {"BOOSTMON_TEST_DATABASE_URL"}
 SUPERUSER = "-- as a superuser\n"  # such a block is tried out, and rolled back
 
@@ -179,6 +181,13 @@ def test_the_metrics_are_described_in_their_own_words_and_none_is_made_up() -> N
     assert metric_table() in page
     assert mentioned <= rows
     assert len(rows) > 20
+
+
+@pytest.mark.parametrize("outcome", [*get_args(CommandOutcome), *get_args(EffectOutcome)])
+def test_an_outcome_is_explained(outcome: str) -> None:
+    (paragraph,) = re.findall(r"^What may come of a command .*?\n\n", PAGES["operations.md"], DOT)
+
+    assert f"`{outcome}`" in paragraph
 
 
 def test_every_limit_is_told_with_its_figure() -> None:

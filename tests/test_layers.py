@@ -105,6 +105,10 @@ def test_disnake_stays_in_the_bot() -> None:
     assert {"bot"} == {layer(name) for name in importers("disnake")}
 
 
+def test_metrics_are_counted_at_the_rim_and_defined_in_one_module() -> None:
+    assert {"boostmon.bot.metrics", "boostmon.bot.endpoints"} == importers("prometheus_client")
+
+
 def test_no_import_goes_round_in_a_circle() -> None:
     graph: dict[str, set[str]] = {name: set() for name in modules()}
     for name, imported in ours():

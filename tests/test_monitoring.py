@@ -167,6 +167,19 @@ async def test_without_its_database_a_bot_is_alive_and_not_ready_and_serves_the_
     assert "boostmon_effects_open" in {name for name, _ in again}
 
 
+async def test_a_scrape_of_a_silent_database_does_not_hold_up_the_stop(
+    database: Database, owner_url: str
+) -> None:
+    async with Gate(owner_url) as gate, at_work(database, gate.url) as bot:
+        await until_ready(bot)
+        gate.freeze()
+        await until(bot, "database", well=False)
+
+        outcome = await stopped(bot.process, signal.SIGTERM)
+
+    assert 0 == outcome.code
+
+
 async def test_without_its_gateway_a_bot_is_not_ready_and_counts_the_reconnect(
     database: Database, owner_url: str
 ) -> None:

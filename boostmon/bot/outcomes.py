@@ -27,7 +27,7 @@ CommandOutcome = Literal[
     "answered",  # a question, which records nothing
     "asked",  # several timers could be meant: a menu was shown
     "refused",  # with a sentence
-    "late",  # Discord did not take the acknowledgement, so nothing was decided
+    "late",  # Discord took no acknowledgement, or another process's, so nothing was decided
     "unavailable",  # the database did not answer; nothing was recorded
     "stopped",  # the bot was stopped first; the outcome is open
     "failed",  # nobody expected it

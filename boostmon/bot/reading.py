@@ -29,14 +29,15 @@ class Reading:
         if self._answer is None or (self._answer.done() and now - self._asked > KEPT):
             self._asked = now
             self._answer = asyncio.create_task(self._ask())
-        await asyncio.wait({self._answer}, timeout=PATIENCE)
-        return self._answer.result() if self._answer.done() else None
+        answer = self._answer
+        await asyncio.wait({answer}, timeout=PATIENCE)
+        return answer.result() if answer.done() and not answer.cancelled() else None
 
     async def close(self) -> None:
         """Give up a question that is under way."""
         if self._answer is not None:
             self._answer.cancel()
-            await asyncio.wait({self._answer})
+            await asyncio.wait({self._answer}, timeout=PATIENCE)
 
     async def _ask(self) -> list[OpenEffects] | None:
         try:

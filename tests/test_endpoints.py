@@ -1,0 +1,197 @@
+"""The three pages within one process: who is answered what, and who is hung up on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from boostmon.bot import endpoints, reading
+from boostmon.bot.endpoints import Endpoints
+from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.reading import Reading
+from boostmon.bot.vitals import ALLOWANCE, Body, Vitals
+from boostmon.commands.handler import CommandHandler
+from boostmon.database.load import Load
+from boostmon.errors import DatabaseUnavailableError
+from boostmon.projections.effects import OpenEffects
+from tests.process import Pages, free_port
+
+OPEN = OpenEffects(kind="notice", state="owed", number=3, age=12.5)
+
+
+class Told:
+    """A database that says how many effects are open, or does not, and counts who asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answers: list[OpenEffects] | Exception = [OPEN]
+        self.speaks = asyncio.Event()
+        self.speaks.set()
+
+    async def open_now(self, *, deadline: float) -> list[OpenEffects]:
+        assert deadline
+        self.asked += 1
+        await self.speaks.wait()
+        if isinstance(self.answers, Exception):
+            raise self.answers
+        return self.answers
+
+
+def body(told: Told, **others: Any) -> Body:
+    """Make the parts of a bot in which all is well, but for *others*."""
+    nothing: Any = None
+    load = Load(busy=3, idle=1, most=9, waiting=2)
+    parts: dict[str, Any] = {
+        "database": SimpleNamespace(load=load, repeats=5),
+        "gateway": SimpleNamespace(ready=True, latency=0.04),
+        "handler": CommandHandler(nothing),
+        "pace": Pace(Limits()),
+        "reading": Reading(cast("Any", told)),
+        "relay": SimpleNamespace(leads=True),
+        "sweeper": SimpleNamespace(age=60.0 + ALLOWANCE, interval=30.0),
+    }
+    return Body(**(parts | others))
+
+
+@pytest.fixture
+def told() -> Told:
+    """Lend what the database says."""
+    return Told()
+
+
+@pytest.fixture
+def vitals() -> Vitals:
+    """Lend the vitals of a bot that does not run yet."""
+    return Vitals()
+
+
+@pytest.fixture
+async def pages(vitals: Vitals) -> AsyncIterator[Pages]:
+    """Lend the pages that tell of *vitals*."""
+    served, port = Endpoints(vitals), free_port()
+    await served.open("127.0.0.1", port)
+    async with aiohttp.ClientSession() as http:
+        try:
+            yield Pages(http, port)
+        finally:
+            await served.close()
+
+
+async def test_before_the_bot_runs_it_is_alive_and_nothing_is_ready(pages: Pages) -> None:
+    assert (200, "alive\n") == await pages.get("/healthz")
+    assert {"gateway": False, "database": False, "sweep": False} == await pages.ready()
+    assert 0 == await pages.value("boostmon_database_up")
+    assert 404 == (await pages.get("/"))[0]
+
+
+async def test_when_all_is_well_it_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
+    async with vitals.of(body(told)):
+        assert {"gateway": True, "database": True, "sweep": True} == await pages.ready()
+
+    assert {"gateway": False, "database": False, "sweep": False} == await pages.ready()
+
+
+async def test_a_sweep_is_late_after_two_intervals_and_an_allowance(
+    pages: Pages, vitals: Vitals, told: Told
+) -> None:
+    late = SimpleNamespace(age=60.1 + ALLOWANCE, interval=30.0)
+    async with vitals.of(body(told, sweeper=late)):
+        assert {"gateway": True, "database": True, "sweep": False} == await pages.ready()
+
+
+async def test_who_stands_by_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
+    async with vitals.of(body(told, relay=SimpleNamespace(leads=False))):
+        assert {"gateway": True, "database": True, "sweep": True} == await pages.ready()
+        assert 0 == await pages.value("boostmon_relay_leader")
+
+
+async def test_what_is_read_is_what_the_parts_say(pages: Pages, vitals: Vitals, told: Told) -> None:
+    made = body(told)
+    made.handler.retries = 4
+    made.pace.invalid(asyncio.get_running_loop().time())
+    async with vitals.of(made):
+        assert 3 == await pages.value("boostmon_pool_connections", state="busy")
+        assert 1 == await pages.value("boostmon_pool_connections", state="idle")
+        assert 9 == await pages.value("boostmon_pool_limit")
+        assert 2 == await pages.value("boostmon_pool_waiting")
+        assert 5 == await pages.value("boostmon_database_repeats_total")
+        assert 4 == await pages.value("boostmon_command_retries_total")
+        assert 0.04 == await pages.value("boostmon_gateway_latency_seconds")
+        assert 90.0 == await pages.value("boostmon_sweep_age_seconds")
+        assert 1 == await pages.value("boostmon_discord_invalid_requests")
+        assert 2000 == await pages.value("boostmon_discord_invalid_requests_limit")
+        owed, stuck = ({"kind": "notice", "state": state} for state in ("owed", "stuck"))
+        assert 3 == await pages.value("boostmon_effects_open", **owed)
+        assert 12.5 == await pages.value("boostmon_effects_oldest_seconds", **owed)
+        assert 0 == await pages.value("boostmon_effects_open", **stuck)
+
+
+async def test_many_who_ask_at_once_are_one_question_to_the_database(
+    pages: Pages, vitals: Vitals, told: Told
+) -> None:
+    async with vitals.of(body(told)):
+        await asyncio.gather(*(pages.samples() for _ in range(8)), pages.ready())
+
+    assert 1 == told.asked
+
+
+async def test_an_old_answer_is_asked_for_anew(
+    pages: Pages, vitals: Vitals, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "KEPT", -1.0)
+    async with vitals.of(body(told)):
+        await pages.samples()
+        told.answers = []
+        again = await pages.value("boostmon_effects_open", kind="notice", state="owed")
+
+    assert 0 == again
+
+
+@pytest.mark.parametrize("trouble", ["silent", "away", "broken"])
+async def test_in_trouble_with_the_database_the_rest_is_served(
+    pages: Pages, vitals: Vitals, told: Told, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(reading, "PATIENCE", 0.01)
+    if trouble == "silent":
+        told.speaks.clear()
+    else:
+        told.answers = DatabaseUnavailableError() if trouble == "away" else LookupError("no")
+    async with vitals.of(body(told)):
+        samples = await pages.samples()
+        assert {"gateway": True, "database": False, "sweep": True} == await pages.ready()
+
+    names = {name for name, _ in samples}
+    assert 0 == samples["boostmon_database_up", frozenset()]
+    assert 1 == samples["boostmon_gateway_up", frozenset()]
+    assert "boostmon_effects_open" not in names
+
+
+async def test_a_prometheus_of_today_gets_its_own_format(pages: Pages) -> None:
+    accept = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+    async with aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{pages.port}/metrics"
+        async with http.get(url, headers=accept) as answer:
+            assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+            text = await answer.text()
+
+    assert text.endswith("# EOF\n")
+    assert 'boostmon_info{version="' in text
+
+
+async def test_who_asks_slowly_is_hung_up_on(
+    vitals: Vitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "PATIENCE", 0.05)
+    served, port = Endpoints(vitals), free_port()
+    await served.open("127.0.0.1", port)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HT")
+        async with asyncio.timeout(10):
+            assert b"" == await reader.read()
+    finally:
+        writer.close()
+        await served.close()
