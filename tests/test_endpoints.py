@@ -195,3 +195,27 @@ async def test_who_asks_slowly_is_hung_up_on(
     finally:
         writer.close()
         await served.close()
+
+
+async def test_what_is_no_http_is_refused_without_a_word_in_the_logs(
+    pages: Pages, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", pages.port)
+    writer.write(b"\x16\x03\x01 HTTP/9.9\r\n\r\n")
+    async with asyncio.timeout(10):
+        answer = await reader.read(1000)
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_mistake_of_ours_is_told(
+    pages: Pages, vitals: Vitals, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with vitals.of(body(told, relay=None)):
+        assert 500 == (await pages.get("/metrics"))[0]
+
+    assert ["Error handling request from 127.0.0.1"] == [
+        record.getMessage() for record in caplog.records if record.levelname == "ERROR"
+    ]

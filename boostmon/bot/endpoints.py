@@ -1,9 +1,11 @@
 """/healthz, /readyz and /metrics over HTTP."""
 
 import asyncio
+import logging
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client import exposition
 
@@ -22,7 +24,9 @@ class Endpoints:
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=FAREWELL)
+        self._runner = web.AppRunner(
+            application, access_log=None, logger=_log(), shutdown_timeout=FAREWELL
+        )
 
     async def open(self, host: str, port: int) -> None:
         """Listen; raise `OSError` where nobody can."""
@@ -64,3 +68,14 @@ class Endpoints:
                 if connection.transport is not None:
                     connection.transport.abort()
             known = open_now
+
+
+def _log() -> logging.Logger:
+    log = logging.getLogger(__name__)
+    log.addFilter(_is_ours)
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    # What is no HTTP is answered with 400; a stranger could fill the logs with tracebacks of it.
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
