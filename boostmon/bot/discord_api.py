@@ -13,7 +13,7 @@ from disnake.http import HTTPClient, Route
 
 from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
 from boostmon.errors import DiscordError
-from boostmon.events.timer import TimerId
+from boostmon.events.timer import TimerId, is_snowflake
 
 ATTEMPT_SECONDS = 8.0
 REASON_LENGTH = 512  # characters; resources/audit-log
@@ -126,9 +126,8 @@ class DiscordApi:
 
     @property
     def _own_id(self) -> str:
-        """The bot's user, who has the application's id, which begins its token."""
-        head = (self._http.token or "").partition(".")[0]
-        return base64.b64decode(head + "=" * (-len(head) % 4)).decode()
+        """The bot's user, who has the application's id."""
+        return id_in(self._http.token or "") or ""
 
     async def _change_role(self, method: str, timer: TimerId, reason: str) -> None:
         route = Route(
@@ -152,7 +151,7 @@ class DiscordApi:
                 raise UnansweredError(f"Discord did not answer ({error!r})") from error
             self._pace.answered(lane, response.headers, time.monotonic())
             if response.status >= HTTPStatus.BAD_REQUEST:
-                refusal = RefusedError(response.status, await _body(response), response.headers)
+                refusal = RefusedError(response.status, await body_of(response), response.headers)
                 self._note(lane, refusal)
                 raise refusal
             return response
@@ -174,12 +173,23 @@ class DiscordApi:
             self._pace.refused(lane, refusal.retry_after, everywhere=everywhere, now=now)
 
 
+def id_in(token: str) -> str | None:
+    """Return the application's id, which begins a *token*; None when none is there."""
+    head = token.partition(".")[0]
+    try:
+        found = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)).decode()
+    except ValueError:
+        return None
+    return found if is_snowflake(found) else None
+
+
 def _snowflake_at(moment: datetime) -> int:
     """Return the smallest id that Discord gives at *moment* (reference, "Snowflakes")."""
     return max(0, int(moment.timestamp() * 1000) - DISCORD_EPOCH_MS) << 22
 
 
-async def _body(response: ClientResponse) -> Mapping[str, Any]:
+async def body_of(response: ClientResponse) -> Mapping[str, Any]:
+    """Return what an error's answer says."""
     if response.content_type != "application/json":
         return {"message": response.reason or ""}
     body = await response.json()
