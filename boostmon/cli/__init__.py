@@ -27,6 +27,7 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "export": "exporting:export",
     "history": "history:history",
     "erase": "erasing:erase",
+    "stats": "stats:stats",
     "invite": "inviting:invite",
 }
 
