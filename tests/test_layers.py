@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ["errors", "config", "database", "events", "projections", "commands", "bot", "cli"]
+LAYERS = [
+    "errors",
+    "config",
+    "finding",
+    "database",
+    "events",
+    "projections",
+    "commands",
+    "bot",
+    "cli",
+]
 PURE = ["boostmon.events.timer", "boostmon.commands.decider"]
 PURE_MAY = {"collections.abc", "functools", "typing", "msgspec"}
 DRIVER_PLACES = {"database", "events", "projections", "commands"}

@@ -15,7 +15,7 @@ from boostmon.cli.output import (
     guard_stdout,
 )
 from boostmon.config import LogConfig, load
-from boostmon.errors import BoostmonError
+from boostmon.errors import BoostmonError, ConfigurationError
 
 COMMANDS = {  # in the order in which they are needed; each with where it is
     "run": "running:run",
@@ -29,6 +29,7 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "erase": "erasing:erase",
     "stats": "stats:stats",
     "invite": "inviting:invite",
+    "doctor": "doctor:doctor",
 }
 
 
@@ -49,10 +50,16 @@ class OnDemand(click.Group):
 @click.group(cls=OnDemand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="boostmon")
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
-def boostmon(*, debug: bool) -> None:
+@click.pass_context
+def boostmon(context: click.Context, *, debug: bool) -> None:
     """Give members of a Discord server roles that end, event-sourced on PostgreSQL."""
     del debug  # read in `main`, which must know it for an error in here, too
-    configure_logs(load(LogConfig, os.environ))
+    try:
+        configure_logs(load(LogConfig, os.environ))
+    except ConfigurationError:
+        if context.invoked_subcommand != "doctor":  # who tells what else is wrong as well
+            raise
+        configure_logs(LogConfig())
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from boostmon.events.timer import (
 from boostmon.projections import history as telling
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.history import Effect, Happening, Stand
+from boostmon.projections.open_effects import OWED
 
 PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,7 +43,6 @@ REASONS = {
 }
 DONE = {GIVE_ROLE: "role given", TAKE_ROLE: "role taken", NOTICE: "told"}
 UNDONE = {GIVE_ROLE: "role not given", TAKE_ROLE: "role not taken", NOTICE: "not told"}
-OWED = {GIVE_ROLE: "role to be given", TAKE_ROLE: "role to be taken", NOTICE: "to be told"}
 
 
 @click.command()

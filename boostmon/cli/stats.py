@@ -11,11 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from boostmon.bot.durations import counted, spoken
-from boostmon.cli.history import OWED
 from boostmon.cli.ids import Id
 from boostmon.cli.places import found_database, refuse_outdated
 from boostmon.projections import stats as counting
-from boostmon.projections.open_effects import OpenEffects
+from boostmon.projections.open_effects import OWED, OpenEffects
 from boostmon.projections.stats import Counts, Stats
 
 PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded

@@ -12,6 +12,7 @@ from typing import Protocol
 import asyncpg
 import msgspec
 import structlog
+from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.database.pool import Database
@@ -24,6 +25,26 @@ LOOK = 0.25  # seconds; whoever writes the file tells nobody
 ASK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8"
 
 log = structlog.get_logger()
+
+
+async def skew(connection: Connection) -> float:
+    """Tell by how many seconds the clock of the database is ahead of this machine's."""
+    samples = []
+    for _ in range(SAMPLES):
+        began, host = time.monotonic(), time.time()
+        told = await connection.fetchval(ASK)
+        took = time.monotonic() - began
+        samples.append((took, told / 1000 - host - took / 2))
+    _, ahead = min(samples)
+    return float(ahead)
+
+
+async def timer_time(connection: Connection, file: Path | None) -> int:
+    """Tell timer time once, in epoch milliseconds, as `open_clock` would."""
+    if file is not None:
+        return FileClock(file).now()
+    told: float = await connection.fetchval(ASK)
+    return round(told)
 
 
 class Clock(Protocol):

@@ -47,12 +47,12 @@ async def compare(connection: Connection, folded: Folded, progress: Progress) ->
     timers = sum(map(has_row, streams.values()))
     differing: dict[int, Stream] = {}
     drifts: list[Drift] = []
-    async for row in connection.cursor(statement("rows"), prefetch=PREFETCH):
+    async for row in connection.cursor(statement("rows"), None, prefetch=PREFETCH):
         number = row["id"]
         if number in folded.unreadable:
             continue
         stream = streams.pop(number, NO_STREAM)
-        if found := list(_drifts(row, stream)):
+        if found := list(drifts_of(row, stream)):
             differing[number] = stream
             drifts += found[: MOST_NAMED - len(drifts)]
         compared += 1
@@ -71,7 +71,8 @@ def has_row(stream: Stream) -> bool:
     return not isinstance(stream.timer, NoTimer)
 
 
-def _drifts(row: Record, stream: Stream) -> Iterator[Drift]:
+def drifts_of(row: Record, stream: Stream) -> Iterator[Drift]:
+    """Yield what in *row* is not as *stream* asks for."""
     number, expected = row["id"], image(stream.timer)
     if expected is None:
         yield Drift(number, "row", "none", "a row")

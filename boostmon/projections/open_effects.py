@@ -6,7 +6,10 @@ from typing import Literal
 from asyncpg import Connection
 from msgspec import Struct
 
+from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.sql import statement
+
+OWED = {GIVE_ROLE: "role to be given", TAKE_ROLE: "role to be taken", NOTICE: "to be told"}
 
 
 class OpenEffects(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,150 @@
+"""Looks at the application in Discord for `boostmon doctor`: token, intents, starts, commands."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from disnake import ApplicationCommandType
+from disnake.app_commands import ApplicationCommand, application_command_factory
+from disnake.ext.commands import InvokableSlashCommand
+from disnake.flags import ApplicationFlags
+from msgspec import Struct
+
+from boostmon.bot.client import REFUSAL
+from boostmon.bot.cog import TimerCog
+from boostmon.bot.discord_api import RefusedError
+from boostmon.bot.discord_reads import DiscordReads
+from boostmon.bot.invitation import link_for
+from boostmon.errors import ConfigurationError
+from boostmon.finding import Finding, green, red, yellow
+
+PAGE = 200  # servers in one answer
+FEW_STARTS = 50
+KINDS = {kind.value for kind in ApplicationCommandType}  # as far as disnake knows them
+MEMBERS_INTENT = (
+    "Switch on Server Members Intent on the page Bot of your application, and start the bot again"
+)
+REGISTER = "Start `boostmon run`, which registers them."
+
+
+class Application(Struct, frozen=True):
+    """The application that a token belongs to."""
+
+    application_id: str
+    name: str
+    sees_members: bool
+
+
+async def application_of(reads: DiscordReads) -> Application:
+    """Ask whose the token is; raise `ConfigurationError` when Discord refuses it."""
+    try:
+        told = await reads.get("/oauth2/applications/@me")
+    except RefusedError as error:
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            raise ConfigurationError(REFUSAL) from error
+        raise
+    flags = ApplicationFlags._from_value(told["flags"])  # noqa: SLF001 - disnake offers it to a client only
+    sees_members = flags.gateway_guild_members or flags.gateway_guild_members_limited
+    return Application(str(told["id"]), told["name"], sees_members)
+
+
+def look_at_intents(application: Application, role_taken: str | None) -> list[Finding]:
+    """Compare the intents with what BOOSTMON_ROLE_TAKEN needs; *role_taken* None: it is not set."""
+    if application.sees_members:
+        return [green("discord", "The Server Members Intent is granted.")]
+    found = "The Server Members Intent is not granted, so roles taken by hand are not noticed"
+    if role_taken is None:
+        remedy = f"{MEMBERS_INTENT}, if that is to be noticed."
+        return [yellow("discord", f"{found}.", remedy)]
+    found = f"{found}, which BOOSTMON_ROLE_TAKEN={role_taken} needs."
+    return [red("discord", found, f"{MEMBERS_INTENT}, or unset BOOSTMON_ROLE_TAKEN.")]
+
+
+async def look_at_starts(reads: DiscordReads) -> list[Finding]:
+    """See how often the bot may still connect today."""
+    told = await reads.get("/gateway/bot")
+    limit = told["session_start_limit"]
+    left, of, hours = limit["remaining"], limit["total"], limit["reset_after"] / 3_600_000
+    found = f"{left} of {of} session starts are left; they are renewed in {hours:.1f} h"
+    again = "and find out what starts the bot again and again"
+    if left == 0:
+        return [red("discord", f"{found}.", f"Wait {hours:.1f} h, {again}.")]
+    if left < FEW_STARTS:
+        return [yellow("discord", f"{found}.", f"Look {again.removeprefix('and ')}.")]
+    return [green("discord", f"{found}.")]
+
+
+async def look_at_commands(
+    reads: DiscordReads, application_id: str, guild_id: str | None
+) -> list[Finding]:
+    """Compare the commands that are registered with those there are."""
+    everywhere = await _registered(reads, application_id, None)
+    if guild_id is None:
+        return _compared(everywhere, "in all servers")
+    left_over = [
+        yellow(
+            "discord",
+            "Commands are registered in all servers as well as in that of DISCORD_GUILD_ID.",
+            "Start `boostmon run`, which removes them.",
+        )
+    ]
+    try:
+        here = await _registered(reads, application_id, guild_id)
+    except RefusedError as error:
+        return [_hidden(guild_id, application_id, error)]
+    found = _compared(here, f"in the server {guild_id}")
+    return [*found, *(left_over if everywhere else [])]
+
+
+async def look_at_leftovers(
+    reads: DiscordReads, application_id: str, guild_id: str
+) -> list[Finding]:
+    """See whether a server has commands of its own, left there by a DISCORD_GUILD_ID."""
+    try:
+        if not await _registered(reads, application_id, guild_id):
+            return []
+    except RefusedError as error:
+        return [_hidden(guild_id, application_id, error)]
+    found = f"The server {guild_id} has commands of its own, beside those of all servers."
+    return [yellow("discord", found, "Start `boostmon run`, which removes them.")]
+
+
+async def servers(reads: DiscordReads) -> list[dict[str, Any]]:
+    """List the servers that the bot is in, as far as one question each 200 tells."""
+    found: list[dict[str, Any]] = []
+    after = "0"
+    while True:
+        page = await reads.get("/users/@me/guilds", after=after, limit=str(PAGE))
+        found += page
+        if len(page) < PAGE:
+            return found
+        after = page[-1]["id"]
+
+
+async def _registered(
+    reads: DiscordReads, application_id: str, guild_id: str | None
+) -> list[ApplicationCommand]:
+    where = f"/guilds/{guild_id}" if guild_id else ""
+    path = f"/applications/{application_id}{where}/commands"
+    listed = await reads.get(path, with_localizations="true")
+    return [application_command_factory(c) for c in listed if c.get("type", 1) in KINDS]
+
+
+def _compared(found: Sequence[ApplicationCommand], where: str) -> list[Finding]:
+    ours = (c for c in vars(TimerCog).values() if isinstance(c, InvokableSlashCommand))
+    wanted = {command.name: command.body for command in ours}
+    there = {command.name: command for command in found}
+    if missing := wanted.keys() - there.keys():
+        listed = ", ".join(f"/{name}" for name in sorted(missing))
+        return [red("discord", f"Commands are not registered {where}: {listed}.", REGISTER)]
+    other = [name for name, command in there.items() if wanted.get(name) != command]
+    if other:
+        listed = ", ".join(f"/{name}" for name in sorted(other))
+        found_ = f"Commands {where} are not those of this version: {listed}."
+        return [yellow("discord", found_, REGISTER)]
+    return [green("discord", f"All {len(wanted)} commands are registered {where}.")]
+
+
+def _hidden(guild_id: str, application_id: str, error: RefusedError) -> Finding:
+    found = f"Discord does not show the commands of the server {guild_id} ({error.text})."
+    return red("discord", found, f"Invite the bot there again: {link_for(application_id)}")

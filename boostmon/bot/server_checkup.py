@@ -1,0 +1,154 @@
+"""Looks at one server for `boostmon doctor`: what the bot may do there, and how high it stands."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from disnake import Permissions
+from msgspec import Struct
+
+from boostmon.bot.discord_reads import DiscordReads
+from boostmon.bot.guards import ROLES_PAGE, Rank
+from boostmon.bot.invitation import link_for
+from boostmon.bot.place import POSTABLE
+from boostmon.finding import Finding, green, red, yellow
+from boostmon.projections.timed_places import Timed
+
+ALL = Permissions.all().value
+ADMINISTRATOR = Permissions(administrator=True).value
+MANAGE_ROLES = Permissions(manage_roles=True).value
+POST = Permissions(view_channel=True, send_messages=True).value
+POSTABLE_TYPES = {kind.value for kind in POSTABLE}
+
+Json = dict[str, Any]
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """A server as Discord shows it to the bot, whose user and application have one id."""
+
+    guild: Json
+    me: Json
+    channels: list[Json]
+    bot_id: str
+
+    @property
+    def label(self) -> str:
+        """Name it, for people."""
+        return f"{self.guild['name']} ({self.guild['id']})"
+
+    @property
+    def roles(self) -> dict[str, Json]:
+        """Its roles, by id."""
+        return {role["id"]: role for role in self.guild["roles"]}
+
+    @property
+    def own_roles(self) -> list[Json]:
+        """The bot's roles in it, @everyone among them."""
+        ids = {self.guild["id"], *self.me["roles"]}
+        return [role for role in self.guild["roles"] if role["id"] in ids]
+
+    @property
+    def permissions(self) -> int:
+        """What the bot may do where no channel says otherwise."""
+        allowed = 0
+        for role in self.own_roles:
+            allowed |= int(role["permissions"])
+        is_all = allowed & ADMINISTRATOR or self.guild["owner_id"] == self.bot_id
+        return ALL if is_all else allowed
+
+    def can_post(self, channel: Json) -> bool:
+        """Tell whether notices can be posted in *channel* (topics/permissions, "Overwrites")."""
+        if channel["type"] not in POSTABLE_TYPES:
+            return False
+        allowed = self.permissions
+        if allowed & ADMINISTRATOR:
+            return True
+        own_roles = set(self.me["roles"])
+        levels = (
+            [o for o in channel["permission_overwrites"] if o["id"] == self.guild["id"]],
+            [o for o in channel["permission_overwrites"] if o["id"] in own_roles],
+            [o for o in channel["permission_overwrites"] if o["id"] == self.bot_id],
+        )
+        for overwrites in levels:
+            for overwrite in overwrites:
+                allowed &= ~int(overwrite["deny"])
+            for overwrite in overwrites:
+                allowed |= int(overwrite["allow"])
+        return allowed & POST == POST
+
+
+async def look_at_server(
+    reads: DiscordReads, bot_id: str, guild_id: str, timed: Timed
+) -> list[Finding]:
+    """See whether the bot may do in a server what its timers there need."""
+    server = Server(
+        guild=await reads.get(f"/guilds/{guild_id}"),
+        me=await reads.get(f"/guilds/{guild_id}/members/{bot_id}"),
+        channels=await reads.get(f"/guilds/{guild_id}/channels"),
+        bot_id=bot_id,
+    )
+    return [look_at_permission(server), *_roles(server, timed), *_channels(server, timed)]
+
+
+def look_at_permission(server: Server) -> Finding:
+    """See whether the bot may give and take roles."""
+    if server.permissions & MANAGE_ROLES:
+        return green("discord", f"{server.label}: BoostMon may manage roles.")
+    return no_rights(server.label, server.bot_id)
+
+
+def no_rights(label: str, bot_id: str) -> Finding:
+    """Say that the bot lacks Manage Roles in a server."""
+    remedy = f"Allow BoostMon Manage Roles in {ROLES_PAGE}, or invite it again: {link_for(bot_id)}"
+    return red("discord", f"{label}: BoostMon lacks Manage Roles.", remedy)
+
+
+def absent(guild_id: str, bot_id: str, timed: Timed) -> Finding:
+    """Say that the bot is not in a server that has timers."""
+    found = f"BoostMon is not in the server {guild_id}, which has timers ({timed.roles.total()})."
+    return red("discord", found, f"Invite it there: {link_for(bot_id)}")
+
+
+def _roles(server: Server, timed: Timed) -> Iterator[Finding]:
+    top = max(map(_rank, server.own_roles), key=lambda rank: (rank.position, -rank.role_id))
+    fine = 0
+    for role_id, timers in timed.roles.items():
+        role = server.roles.get(role_id)
+        if role is None:
+            found = f"{server.label}: the role {role_id} was deleted and has timers ({timers})."
+            yield yellow("discord", found, "Start `boostmon run`, which ends them.")
+        elif role["managed"]:
+            found = f"{server.label}: an integration manages {role['name']}, which has timers."
+            yield red("discord", found, "End them with `/cleartime`, and use another role.")
+        elif not top.outranks(_rank(role)):
+            found = f"{server.label}: BoostMon's role does not stand above {role['name']}."
+            remedy = f"Move BoostMon's role above {role['name']} in {ROLES_PAGE}."
+            yield red("discord", found, remedy)
+        else:
+            fine += 1
+    if fine:
+        yield green("discord", f"{server.label}: BoostMon stands above {fine} roles with timers.")
+
+
+def _channels(server: Server, timed: Timed) -> Iterator[Finding]:
+    channels = {channel["id"]: channel for channel in server.channels}
+    for channel_id, timers in timed.channels.items():
+        channel = channels.get(channel_id)
+        if channel is None:
+            found = f"{server.label}: the channel {channel_id} is not there; timers: {timers}."
+            remedy = "Name another with `/settime`; until then notices go by direct message."
+            yield yellow("discord", found, remedy)
+        elif not server.can_post(channel):
+            name = channel["name"]
+            found = f"{server.label}: BoostMon cannot post in #{name}; timers there: {timers}."
+            remedy = (
+                f"Allow BoostMon View Channel and Send Messages in #{name}; until then "
+                "notices go by direct message."
+            )
+            yield yellow("discord", found, remedy)
+    for_text = [c for c in server.channels if c["type"] in POSTABLE_TYPES]
+    count = sum(map(server.can_post, for_text))
+    yield green("discord", f"{server.label}: can post in {count} of {len(for_text)} text channels.")
+
+
+def _rank(role: Json) -> Rank:
+    return Rank(role["position"], int(role["id"]))

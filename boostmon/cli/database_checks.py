@@ -1,0 +1,144 @@
+"""What `boostmon doctor` asks of the database, and of the log in it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from boostmon.cli.examining import Check, examine
+from boostmon.cli.places import Place, found_database
+from boostmon.cli.settings_checkup import Settings
+from boostmon.config import ClockConfig, DatabaseConfig, PoolConfig, load
+from boostmon.database import checkup as database
+from boostmon.database.clock import timer_time
+from boostmon.database.rights import look_at_rights
+from boostmon.finding import Area, Finding, yellow
+from boostmon.projections import checkup as log
+from boostmon.projections.timed_places import Timed, timed_places
+
+VARIABLES = {"DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL", "BOOSTMON_DATA_DIR"}
+REACHING = 13.0  # seconds; connecting is given up after 10
+STARTING = 60.0  # seconds for an embedded server
+REMEDY = "Look at the load and at the log of the database server."
+FIRST = "Mend what is red above first, and run `boostmon doctor` again."
+
+Look = Callable[[Any], Awaitable[Sequence[Finding]]]
+
+
+class Known(Struct):
+    """What the database has told; *timed* is None when it could not be asked."""
+
+    findings: list[Finding]
+    timed: dict[str, Timed] | None = None
+
+
+async def look_at_database(settings: Settings) -> Known:
+    """Ask the database that the environment names, as far as it answers."""
+    if settings.refused & VARIABLES:
+        return Known([_not_looked_at("database"), _not_looked_at("log")])
+    config = load(DatabaseConfig, settings.environ)
+    if config.database_url is None and not (config.data_dir / "data" / "PG_VERSION").exists():
+        found = f"There is no database in {config.data_dir} yet."
+        remedy = "Start `boostmon run`, which makes one, or set DATABASE_URL to a PostgreSQL."
+        return Known([yellow("database", found, remedy)])
+    async with AsyncExitStack() as stack:
+        places: list[Place] = []
+
+        async def enter() -> list[Finding]:
+            places.append(await stack.enter_async_context(found_database(settings.environ)))
+            return []
+
+        what = "the embedded database"
+        opening = Check(area="database", what=what, ask=enter, remedy=REMEDY, patience=STARTING)
+        findings = await examine([opening])
+        if findings:
+            return Known([*findings, _not_looked_at("log")])
+        return await _look_at(places[0], settings)
+
+
+async def _look_at(place: Place, settings: Settings) -> Known:
+    roles: dict[str, str] = {}  # by variable
+    logins = {"DATABASE_URL": place.url, place.owner_variable: place.owner_url}
+
+    async def log_in(variable: str) -> Sequence[Finding]:
+        roles[variable], findings = await database.look_at_login(logins[variable], variable)
+        return findings
+
+    known = Known(await examine(_reaching(variable, log_in) for variable in logins))
+    if len(roles) < len(logins):
+        known.findings.append(_not_looked_at("log"))
+        return known
+    migrated = await examine([_check(place, "database", "migrations", database.look_at_migrations)])
+    known.findings += migrated
+    usable = all(finding.colour == "green" for finding in migrated)
+    if usable:
+        known.findings += await examine([_rights(place, roles["DATABASE_URL"])])
+    known.findings += await examine(_of_server(place, settings, sorted(set(roles.values()))))
+    known.findings += (
+        await examine(_of_log(place, settings, known)) if usable else [_not_looked_at("log")]
+    )
+    return known
+
+
+def _reaching(variable: str, log_in: Callable[[str], Awaitable[Sequence[Finding]]]) -> Check:
+    return Check(
+        area="database",
+        what=f"the database of {variable}",
+        ask=partial(log_in, variable),
+        remedy=f"Check that it runs and that {variable} is right.",
+        patience=REACHING,
+    )
+
+
+def _rights(place: Place, bot_role: str) -> Check:
+    look = partial(look_at_rights, bot_role=bot_role)
+    return _check(place, "database", "the rights of the bot's role", look)
+
+
+def _of_server(place: Place, settings: Settings, roles: list[str]) -> list[Check]:
+    pool = load(PoolConfig, settings.environ)
+    return [
+        _check(place, "database", what, look)
+        for what, look in (
+            ("the clocks", database.look_at_clocks),
+            ("the connections", partial(database.look_at_connections, pool=pool)),
+            ("standbys", database.look_at_standbys),
+            ("slow statements", partial(database.look_at_slow_statements, roles=roles)),
+        )
+    ]
+
+
+def _of_log(place: Place, settings: Settings, known: Known) -> list[Check]:
+    clock_file = load(ClockConfig, settings.environ).clock_file
+
+    async def sweep(connection: Any) -> Sequence[Finding]:
+        return await log.look_at_sweep(connection, await timer_time(connection, clock_file))
+
+    async def places(connection: Any) -> Sequence[Finding]:
+        known.timed = await timed_places(connection)
+        return []
+
+    return [
+        _check(place, "log", what, look)
+        for what, look in (
+            ("the log", log.look_at_log),
+            ("role_timers", log.look_at_drift),
+            ("what is due", sweep),
+            ("what Discord is owed", log.look_at_effects),
+            ("the roles that have timers", places),
+        )
+    ]
+
+
+def _check(place: Place, area: Area, what: str, look: Look) -> Check:
+    async def ask() -> Sequence[Finding]:
+        async with database.reading(place.owner_url, place.owner_variable) as connection:
+            return await look(connection)
+
+    return Check(area=area, what=what, ask=ask, remedy=REMEDY)
+
+
+def _not_looked_at(area: Area) -> Finding:
+    return yellow(area, f"The {area} was not looked at.", FIRST)

@@ -1,0 +1,70 @@
+"""`boostmon doctor`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from boostmon.bot.durations import counted
+from boostmon.cli.database_checks import look_at_database
+from boostmon.cli.discord_checks import look_at_discord
+from boostmon.cli.settings_checkup import look_at_settings
+from boostmon.finding import Finding
+
+PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded
+MARKS = {"green": "✓ green ", "yellow": "! yellow", "red": "✗ red   "}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Look for what is wrong, and say what to do about it; exit 1 if anything is red."""
+    findings = asyncio.run(_doctor(os.environ))
+    count = {colour: sum(f.colour == colour for f in findings) for colour in MARKS}
+    if as_json:
+        click.echo(msgspec.json.encode({"findings": findings, **count}))
+    else:
+        _show(findings, count)
+    if count["red"]:
+        sys.exit(1)
+
+
+async def _doctor(environ: Mapping[str, str]) -> list[Finding]:
+    """Look at everything, and change nothing."""
+    with Console(stderr=True).status("looking at the settings") as status:
+        settings = look_at_settings(environ)
+        status.update("looking at the database")
+        database = await look_at_database(settings)
+        status.update("looking at Discord")
+        discord = await look_at_discord(settings, database.timed)
+    return [*settings.findings, *database.findings, *discord]
+
+
+def _show(findings: list[Finding], count: dict[str, int]) -> None:
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(width=PIPED_WIDTH)
+    area = None
+    for finding in findings:
+        if finding.area != area:
+            area = finding.area
+            console.print(Text(area, style="bold"))
+        console.print(
+            Text.assemble(
+                "  ", (MARKS[finding.colour], finding.colour), "  ", _plain(finding.found)
+            )
+        )
+        if finding.remedy is not None:
+            console.print(Text(f"            → {_plain(finding.remedy)}"))
+    console.print(
+        f"{count['red']} red, {count['yellow']} yellow, {counted(count['green'], 'thing')} green"
+    )
+
+
+def _plain(text: str) -> str:
+    """Return *text* without what a terminal obeys: names in Discord are anybody's choice."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

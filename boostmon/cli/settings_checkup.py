@@ -1,0 +1,104 @@
+"""Looks at the environment: each variable, where it comes from, and what is wrong with it."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import get_type_hints
+
+from msgspec import Struct, structs
+
+from boostmon.config import (
+    ClockConfig,
+    DatabaseConfig,
+    DiscordConfig,
+    HttpConfig,
+    LogConfig,
+    PoolConfig,
+    SweepConfig,
+    Token,
+    load,
+    masked,
+)
+from boostmon.errors import ConfigurationError
+from boostmon.finding import Finding, green, red, yellow
+
+KINDS: tuple[type[Struct], ...] = (
+    *(DatabaseConfig, PoolConfig, DiscordConfig, SweepConfig, ClockConfig, HttpConfig, LogConfig),
+)
+UNSET = "not set"
+OURS = ("BOOSTMON_", "DISCORD_")
+STAND_IN = "unset"  # in the place of a token, so that the rest can be read without one
+REMEDY = "Correct it, or unset it; docs/configuration.md has every variable."
+COPY_IT = (
+    "Copy the token from the page Bot of your application at Discord, and set DISCORD_TOKEN to it."
+)
+
+
+class Settings(Struct, frozen=True):
+    """What of the environment can be used, the names of what cannot, and what was found out."""
+
+    environ: Mapping[str, str]
+    refused: set[str]
+    findings: list[Finding]
+
+
+def look_at_settings(environ: Mapping[str, str]) -> Settings:
+    """Read every variable, each for itself."""
+    usable, refused, findings = dict(environ), set[str](), list[Finding]()
+    for kind in KINDS:
+        findings += _look_at(kind, usable, refused)
+    unique = {finding.found: finding for finding in findings}  # two kinds share a variable
+    return Settings(usable, refused, [*unique.values(), *_misspelt(environ)])
+
+
+def _look_at(kind: type[Struct], usable: dict[str, str], refused: set[str]) -> Iterator[Finding]:
+    """Load *kind* again and again, each time without the variable that was refused."""
+    stand_in: dict[str, str] = {}
+    while True:
+        try:
+            config = load(kind, usable | stand_in)
+        except ConfigurationError as error:
+            name = str(error).split(maxsplit=1)[0]  # that is how these sentences begin
+            is_unset = name not in usable or not usable.pop(name).strip()
+            yield red("configuration", _first_part(error), COPY_IT if is_unset else REMEDY)
+            refused.add(name)
+            if name == "DISCORD_TOKEN":
+                stand_in = {name: STAND_IN}
+        else:
+            break
+    hints = get_type_hints(kind, include_extras=True)
+    for field in structs.fields(kind):
+        name = field.encode_name
+        if name not in refused:
+            value = _shown(hints[field.name], getattr(config, field.name))
+            yield green("configuration", f"{name}: {value}{_source(usable.get(name), value)}")
+
+
+def _first_part(error: ConfigurationError) -> str:
+    sentence = str(error).partition("; ")[0]
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def _source(given: str | None, value: str) -> str:
+    if (given or "").strip():
+        return ", from the environment"
+    return ", by default" if value != UNSET else ""
+
+
+def _shown(hint: object, value: object) -> str:
+    if value is None:
+        return UNSET
+    if hint == Token:
+        return "set, and kept secret"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return masked(value) if isinstance(value, str) and "://" in value else str(value)
+
+
+def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
+    known = {field.encode_name for kind in KINDS for field in structs.fields(kind)}
+    for name in sorted(environ):
+        if name.startswith(OURS) and name not in known and not name.startswith("BOOSTMON_TEST_"):
+            [*near] = difflib.get_close_matches(name, known, n=1)
+            meant = f" {near[0]} is meant, perhaps." if near else ""
+            remedy = f"Unset it; docs/configuration.md has every variable.{meant}"
+            yield yellow("configuration", f"{name} is no variable of BoostMon.", remedy)

@@ -1,0 +1,32 @@
+"""The newest part of the log, and whether it is as it was recorded."""
+
+from asyncpg import Connection, Record
+from msgspec import Struct
+
+from boostmon.events.chain import event_hash, hashed_texts, microseconds
+from boostmon.events.sql import statement
+
+
+class Density(Struct, frozen=True):
+    """How many events the log has, and the position of the last; a whole log has as many."""
+
+    events: int
+    head: int
+
+
+async def density(connection: Connection) -> Density:
+    """Count the events."""
+    return Density(**await connection.fetchrow(statement("density")))
+
+
+async def altered(connection: Connection, most: int) -> list[int]:
+    """Return the positions, among the newest *most*, of what is not as it was recorded."""
+    rows = await connection.fetch(statement("newest"), most)
+    return [row["position"] for row in rows if row["hash"] != _hash(row)]
+
+
+def _hash(row: Record) -> bytes:
+    numbers = (row["position"], row["stream_id"], row["version"], row["ordinal"])
+    texts = (row["data"], row["actor"], row["source"], row["command_id"])
+    recorded = microseconds(row["recorded_at"])
+    return event_hash(row["previous"], (*numbers, recorded), hashed_texts(texts))

@@ -1,0 +1,122 @@
+"""Looks at the log, the read model and what Discord is owed, for `boostmon doctor`."""
+
+from datetime import UTC, datetime, timedelta
+
+from asyncpg import Connection
+
+from boostmon.events.newest import altered, density
+from boostmon.finding import Finding, green, red, yellow
+from boostmon.projections.open_effects import OWED, OpenEffects, open_effects
+from boostmon.projections.sampling import compare_sample
+from boostmon.projections.sql import statement
+
+NEWEST = 1_000  # events whose chain is verified
+SAMPLE = 200  # timers of each kind that are compared
+LATE_MS = 60_000  # a sweep comes when something is due, not only every interval
+WAITING = timedelta(minutes=5)
+MOST_SHOWN = 20
+RUN = "Start `boostmon run`."
+KEEP_UP = "Look in the log of the bot for `effect`; if none runs, start `boostmon run`."
+RESTORE = "Restore a backup; `boostmon replay --check` tells which events are sound."
+
+
+async def look_at_log(connection: Connection) -> list[Finding]:
+    """See whether events are missing, and whether the newest are as they were recorded."""
+    dense = await density(connection)
+    positions = await altered(connection, NEWEST)
+    found = [_density(dense.events, dense.head)]
+    if positions:
+        listed = ", ".join(map(str, positions[:MOST_SHOWN]))
+        many = "Events are" if len(positions) > 1 else "An event is"
+        found.append(
+            red("log", f"{many} not as recorded, the chain is broken: position {listed}.", RESTORE)
+        )
+    else:
+        newest = min(NEWEST, dense.events)
+        found.append(green("log", f"The chain of the newest {newest:,} events is whole."))
+    return found
+
+
+def _density(events: int, head: int) -> Finding:
+    if events == head:
+        return green("log", f"The log has {events:,} events without a gap.")
+    return red("log", f"Events are missing: the log has {events:,} up to position {head}.", RESTORE)
+
+
+async def look_at_drift(connection: Connection) -> list[Finding]:
+    """Hold a sample of role_timers against the log."""
+    sample = await compare_sample(connection, SAMPLE)
+    if sample.drifts:
+        rows = sorted({drift.number for drift in sample.drifts})
+        columns = ", ".join(sorted({drift.column for drift in sample.drifts}))
+        listed = ", ".join(map(str, rows[:MOST_SHOWN]))
+        found = f"role_timers differs from the log: row {listed} in {columns}."
+        remedy = "Run `boostmon replay`, which mends it, and find out who changed the table."
+        return [red("log", found, remedy)]
+    if sample.unreadable:
+        found = "There are events that only a newer BoostMon knows, in timers: "
+        found += f"{len(sample.unreadable)}."
+        return [red("log", found, "Update this one.")]
+    return [green("log", f"Of {sample.timers} timers compared, each row follows from the log.")]
+
+
+async def look_at_sweep(connection: Connection, now: int) -> list[Finding]:
+    """See whether something is due that nobody has swept; *now* is timer time."""
+    lives = await connection.fetchval(statement("relay_lives"))
+    late = await connection.fetchrow(statement("overdue"), now - LATE_MS)
+    working = (
+        green("log", "A bot is at work: it holds the lease to speak to Discord.")
+        if lives
+        else yellow("log", "No bot is at work: nobody holds the lease to speak to Discord.", RUN)
+    )
+    if not late["timers"]:
+        return [working, green("log", "Nothing is due that was not swept.")]
+    ago = timedelta(seconds=(now - late["since"]) // 1000)
+    found = f"Timers that are due and not swept: {late['timers']}, the first for {ago}."
+    look = (
+        "Look in the log of the bot for `timer not swept` and `sweep failed`, and run "
+        "`boostmon replay --check`."
+    )
+    return [working, red("log", found, look if lives else RUN)]
+
+
+async def look_at_effects(connection: Connection) -> list[Finding]:
+    """List what is stuck with its remedy, and what has waited too long."""
+    open_ones = await open_effects(connection)
+    now = await connection.fetchval("SELECT clock_timestamp()")
+    stuck = [effects for effects in open_ones if effects.state == "stuck"]
+    owed = [effects for effects in open_ones if effects.state == "owed"]
+    findings = [
+        red("log", f"Stuck: {_told(effects)}.", effects.reason or "Look in the log of the bot.")
+        for effects in stuck[:MOST_SHOWN]
+    ]
+    if len(stuck) > MOST_SHOWN:
+        more = len(stuck) - MOST_SHOWN
+        findings.append(red("log", f"{more} more are stuck.", "`boostmon stats` lists them."))
+    return findings + (_waiting(owed, now) or ([] if stuck else [_calm(owed)]))
+
+
+def _waiting(owed: list[OpenEffects], now: datetime) -> list[Finding]:
+    late = [effects for effects in owed if effects.due_at < now - WAITING]
+    return [
+        yellow("log", f"Waiting for long: {_told(effects)}{_because(effects)}.", KEEP_UP)
+        for effects in late[:MOST_SHOWN]
+    ]
+
+
+def _calm(owed: list[OpenEffects]) -> Finding:
+    count = sum(effects.count for effects in owed)
+    return green("log", f"Nothing is stuck; {count} changes in Discord wait for their turn.")
+
+
+def _told(effects: OpenEffects) -> str:
+    times = f", {effects.count} times" if effects.count > 1 else ""
+    since = f"{effects.since.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return (
+        f"{OWED[effects.kind]}{times} since {since} UTC (server {effects.guild_id}, role "
+        f"{effects.role_id})"
+    )
+
+
+def _because(effects: OpenEffects) -> str:
+    return f": {effects.reason.rstrip('.')}" if effects.reason else ""
