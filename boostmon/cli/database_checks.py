@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from boostmon.cli.examining import Check, examine
+from boostmon.cli.examining import PATIENCE, Check, examine
 from boostmon.cli.places import Place, found_database
 from boostmon.cli.settings_checkup import Settings
 from boostmon.config import ClockConfig, DatabaseConfig, PoolConfig, load
@@ -20,6 +20,7 @@ from boostmon.projections.timed_places import Timed, timed_places
 
 VARIABLES = {"DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL", "BOOSTMON_DATA_DIR"}
 REACHING = 13.0  # seconds; connecting is given up after 10
+READING = 30.0  # seconds; counting a log of many millions takes some
 STARTING = 60.0  # seconds for an embedded server
 REMEDY = "Look at the load and at the log of the database server."
 FIRST = "Mend what is red above first, and run `boostmon doctor` again."
@@ -59,14 +60,14 @@ async def look_at_database(settings: Settings) -> Known:
 
 
 async def _look_at(place: Place, settings: Settings) -> Known:
-    roles: dict[str, str] = {}  # by variable
-    logins = {"DATABASE_URL": place.url, place.owner_variable: place.owner_url}
+    roles: dict[str, str] = {}  # by URL
 
-    async def log_in(variable: str) -> Sequence[Finding]:
-        roles[variable], findings = await database.look_at_login(logins[variable], variable)
+    async def log_in(url: str, variable: str) -> Sequence[Finding]:
+        roles[url], findings = await database.look_at_login(url, variable)
         return findings
 
-    known = Known(await examine(_reaching(variable, log_in) for variable in logins))
+    logins = _logins(place, settings)
+    known = Known(await examine(_reaching(*login, log_in) for login in logins.items()))
     if len(roles) < len(logins):
         known.findings.append(_not_looked_at("log"))
         return known
@@ -74,7 +75,7 @@ async def _look_at(place: Place, settings: Settings) -> Known:
     known.findings += migrated
     usable = all(finding.colour == "green" for finding in migrated)
     if usable:
-        known.findings += await examine([_rights(place, roles["DATABASE_URL"])])
+        known.findings += await examine([_rights(place, roles[place.url])])
     known.findings += await examine(_of_server(place, settings, sorted(set(roles.values()))))
     known.findings += (
         await examine(_of_log(place, settings, known)) if usable else [_not_looked_at("log")]
@@ -82,11 +83,20 @@ async def _look_at(place: Place, settings: Settings) -> Known:
     return known
 
 
-def _reaching(variable: str, log_in: Callable[[str], Awaitable[Sequence[Finding]]]) -> Check:
+def _logins(place: Place, settings: Settings) -> dict[str, str]:
+    """Return for each URL the variable that it comes from."""
+    if load(DatabaseConfig, settings.environ).database_url is None:
+        return dict.fromkeys((place.url, place.owner_url), "BOOSTMON_DATA_DIR")
+    return {place.owner_url: place.owner_variable} | {place.url: "DATABASE_URL"}
+
+
+def _reaching(
+    url: str, variable: str, log_in: Callable[[str, str], Awaitable[Sequence[Finding]]]
+) -> Check:
     return Check(
         area="database",
         what=f"the database of {variable}",
-        ask=partial(log_in, variable),
+        ask=partial(log_in, url, variable),
         remedy=f"Check that it runs and that {variable} is right.",
         patience=REACHING,
     )
@@ -137,7 +147,8 @@ def _check(place: Place, area: Area, what: str, look: Look) -> Check:
         async with database.reading(place.owner_url, place.owner_variable) as connection:
             return await look(connection)
 
-    return Check(area=area, what=what, ask=ask, remedy=REMEDY)
+    patience = READING if area == "log" else PATIENCE
+    return Check(area=area, what=what, ask=ask, remedy=REMEDY, patience=patience)
 
 
 def _not_looked_at(area: Area) -> Finding:

@@ -1,0 +1,138 @@
+"""`boostmon doctor`: one fault of the log is planted, and named with its remedy."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from boostmon.database.pool import Database
+from boostmon.events.timer import HOUR
+from tests.databases import Schema
+from tests.patient import Patient
+from tests.patient import patient as a_patient
+
+
+@pytest.fixture
+async def patient(
+    migrated: Schema, separate_bot: str, database: Database, owner: asyncpg.Connection
+) -> AsyncIterator[Patient]:
+    """Lend a bot in good order."""
+    assert separate_bot
+    async with a_patient(migrated, database, owner) as made:
+        yield made
+
+
+async def alter(patient: Patient, statement: str) -> None:
+    """Change events in a way that only the owner of the table can."""
+    await patient.owner.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+    await patient.owner.execute(statement)
+    await patient.owner.execute("ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_append_only")
+
+
+async def test_an_edited_event_is_named_by_its_position(patient: Patient) -> None:
+    for role in ("VIP", "Trial", "Supporter"):
+        await patient.timer(role)
+    await alter(patient, "UPDATE events SET command_id = 'x' WHERE position = 2")
+
+    diagnosis = await patient.diagnosed()
+
+    colour, found, remedy = diagnosis.fault
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert "An event is not as recorded, the chain is broken: position 2." == found
+    assert remedy.startswith("Restore a backup")
+
+
+async def test_an_event_that_is_missing_is_counted(patient: Patient) -> None:
+    for role in ("VIP", "Trial", "VIP"):
+        await patient.timer(role)
+    await alter(patient, "DELETE FROM events WHERE position = 1")
+
+    found = {text for colour, text, _ in (await patient.diagnosed()).faults if colour == "red"}
+
+    assert "Events are missing: the log has 2 up to position 3." in found
+
+
+async def test_a_row_changed_by_hand_is_named_with_its_column(patient: Patient) -> None:
+    await patient.timer()
+    await patient.owner.execute("UPDATE role_timers SET expires_at = expires_at + 1")
+
+    diagnosis = await patient.diagnosed()
+
+    colour, found, remedy = diagnosis.fault
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert "role_timers differs from the log: row 1 in expires_at." == found
+    assert remedy.startswith("Run `boostmon replay`, which mends it")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM role_timers",
+        (
+            "INSERT INTO role_timers (guild_id, user_id, role_id, expires_at, version)"
+            " VALUES ('1', '1', '1', 1, 1)"
+        ),
+    ],
+)
+async def test_a_row_too_few_or_too_many_is_drift(patient: Patient, statement: str) -> None:
+    await patient.timer()
+    await patient.owner.execute(statement)
+
+    found = [text for colour, text, _ in (await patient.diagnosed()).faults if colour == "red"]
+
+    assert any("role_timers differs from the log: row" in text for text in found)
+
+
+async def test_what_is_stuck_comes_with_the_remedy_that_discord_asks_for(patient: Patient) -> None:
+    timer = await patient.timer()
+    remedy = "Move BoostMon's role above **VIP** in Server Settings → Roles."
+    await patient.owner.execute("UPDATE effects SET state = 'stuck', last_error = $1", remedy)
+
+    diagnosis = await patient.diagnosed()
+
+    colour, found, told = diagnosis.fault
+    assert ("red", 1, remedy) == (colour, diagnosis.code, told)
+    assert found.startswith("Stuck: role to be given since ")
+    assert f"(server {timer.guild_id}, role {timer.role_id})" in found
+
+
+async def test_what_waits_for_long_is_yellow_with_its_reason(patient: Patient) -> None:
+    await patient.timer()
+    await patient.owner.execute(
+        "UPDATE effects SET due_at = now() - interval '1h', last_error = 'Discord did not answer'"
+    )
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert "yellow" == colour
+    assert found.endswith(": Discord did not answer.")
+    assert "Look in the log of the bot" in remedy
+
+
+async def test_a_sweep_that_does_not_come_says_to_start_the_bot(patient: Patient) -> None:
+    await patient.timer(began=-4 * HOUR)
+    await patient.owner.execute("UPDATE lease SET holder = NULL, expires_at = '-infinity'")
+
+    diagnosis = await patient.diagnosed()
+
+    nobody, (colour, found, remedy) = diagnosis.faults
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert found.startswith("Timers that are due and not swept: 1, the first for 3:")
+    assert ["Start `boostmon run`."] * 2 == [nobody[2], remedy]
+
+
+async def test_a_sweep_that_does_not_come_from_a_bot_at_work_sends_to_its_log(
+    patient: Patient,
+) -> None:
+    await patient.timer(began=-4 * HOUR)
+
+    assert "`timer not swept`" in (await patient.diagnosed()).fault[2]
+
+
+async def test_nobody_at_work_is_yellow(patient: Patient) -> None:
+    await patient.owner.execute("UPDATE lease SET expires_at = now() - interval '1s'")
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert ("yellow", "Start `boostmon run`.") == (colour, remedy)
+    assert found.startswith("No bot is at work")
