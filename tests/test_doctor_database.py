@@ -166,6 +166,18 @@ async def test_rights_that_the_bots_role_lacks_are_named(patient: Patient) -> No
     assert remedy.startswith("Run `boostmon migrate`")
 
 
+async def test_an_owner_who_owns_nothing_is_told_who_does(patient: Patient) -> None:
+    bot_url = patient.environ["DATABASE_URL"]
+
+    diagnosis = await patient.diagnosed(BOOSTMON_OWNER_DATABASE_URL=bot_url)
+
+    colour, found, remedy = diagnosis.faults[0]
+    owner = await patient.owner.fetchval("SELECT current_user")
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert found.startswith(f"The tables belong to {owner}, ")
+    assert f"Let BOOSTMON_OWNER_DATABASE_URL log in as {owner}." == remedy
+
+
 async def test_one_role_for_both_is_yellow_and_says_how_to_part_them(patient: Patient) -> None:
     owner_url = patient.environ["BOOSTMON_OWNER_DATABASE_URL"]
 

@@ -59,6 +59,23 @@ async def test_a_silent_discord_is_given_up(
     assert f"Discord at {patient.sandbox.api} does not answer (no reply in time)." == found
 
 
+async def test_a_limit_that_is_over_soon_is_waited_for(patient: Patient) -> None:
+    limited = {"message": "Slow down", "retry_after": 0.1, "global": False}
+    patient.arm(path="/gateway/bot", status=429, body=limited, times=1)
+
+    assert [] == (await patient.diagnosed()).faults
+
+
+async def test_a_server_that_discord_hides_is_to_be_joined_again(patient: Patient) -> None:
+    hidden = {"message": "Missing Access", "code": 50001}
+    patient.arm(path="/guilds/{guild_id}/channels", status=403, body=hidden)
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert f"Discord does not show the server {patient.guild.id} (Missing Access)." == found
+    assert ("red", f"Invite the bot there again: {patient.invite}") == (colour, remedy)
+
+
 async def test_one_question_that_fails_keeps_no_other_from_being_asked(patient: Patient) -> None:
     patient.arm(path="/gateway/bot", status=500)
 
@@ -124,6 +141,17 @@ async def test_commands_of_another_version_are_yellow(patient: Patient) -> None:
         colour,
         found,
     )
+
+
+async def test_a_command_that_says_something_else_is_of_another_version(
+    patient: Patient,
+) -> None:
+    await patient.client.register(name="timeleft", description="As it was")
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert ("yellow", True) == (colour, found.endswith("those of this version: /timeleft."))
+    assert remedy.startswith("Start `boostmon run`")
 
 
 async def test_with_a_server_of_its_own_the_commands_belong_there_alone(patient: Patient) -> None:

@@ -4,9 +4,13 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
+from boostmon.database.checkup import reading
 from boostmon.database.pool import Database
 from boostmon.events.timer import HOUR
+from boostmon.finding import Finding
+from boostmon.projections import checkup, sampling
 from tests.databases import Schema
 from tests.patient import Patient
 from tests.patient import patient as a_patient
@@ -81,6 +85,42 @@ async def test_a_row_too_few_or_too_many_is_drift(patient: Patient, statement: s
     found = [text for colour, text, _ in (await patient.diagnosed()).faults if colour == "red"]
 
     assert any("role_timers differs from the log: row" in text for text in found)
+
+
+async def test_what_a_bot_writes_meanwhile_is_no_drift(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await patient.timer()
+    fold = sampling._fold  # noqa: SLF001 - between the two questions
+
+    async def fold_and_go_on(connection: asyncpg.Connection, numbers: list[int]) -> object:
+        folded = await fold(connection, numbers)
+        await patient.timer()
+        return folded
+
+    monkeypatch.setattr(sampling, "_fold", fold_and_go_on)
+    async with reading(patient.environ["BOOSTMON_OWNER_DATABASE_URL"], "URL") as connection:
+        sample = await sampling.compare_sample(connection, 10)
+
+    assert (1, []) == (sample.timers, sample.drifts)
+
+
+async def test_a_check_that_stumbles_is_told_and_the_next_one_is_run(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stumble(_: object) -> list[Finding]:
+        raise LookupError("nowhere")
+
+    monkeypatch.setattr(checkup, "look_at_drift", stumble)
+
+    with capture_logs() as logged:
+        diagnosis = await patient.diagnosed()
+
+    colour, found, remedy = diagnosis.fault
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert "Looking at role_timers failed (LookupError: nowhere)." == found
+    assert "BOOSTMON_LOG_LEVEL=debug boostmon doctor" in remedy
+    assert ["role_timers"] == [line["what"] for line in logged if line["event"] == "check failed"]
 
 
 async def test_what_is_stuck_comes_with_the_remedy_that_discord_asks_for(patient: Patient) -> None:

@@ -149,6 +149,8 @@ async def test_only_one_server_or_role_is_counted_when_asked(
     for timer in (here, there):
         await give(database, timer, SetTime(NOW, HOUR, M), Clear(NOW + MINUTE))
     await give(database, fresh_timer(), SetTime(NOW, HOUR, M), Pause(NOW + MINUTE))
+    elsewhere = await give(database, fresh_timer(OTHER_ROLE, OTHER_GUILD), SetTime(NOW, HOUR, M))
+    await recorded(owner, elsewhere, days_ago=40)  # so that it is counted among those of now only
     await stuck(owner)
 
     both = await stats(owner, 30)

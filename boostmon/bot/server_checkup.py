@@ -1,11 +1,13 @@
 """Looks at one server for `boostmon doctor`: what the bot may do there, and how high it stands."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from disnake import Permissions
 from msgspec import Struct
 
+from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.discord_reads import DiscordReads
 from boostmon.bot.guards import ROLES_PAGE, Rank
 from boostmon.bot.invitation import link_for
@@ -80,12 +82,18 @@ async def look_at_server(
     reads: DiscordReads, bot_id: str, guild_id: str, timed: Timed
 ) -> list[Finding]:
     """See whether the bot may do in a server what its timers there need."""
-    server = Server(
-        guild=await reads.get(f"/guilds/{guild_id}"),
-        me=await reads.get(f"/guilds/{guild_id}/members/{bot_id}"),
-        channels=await reads.get(f"/guilds/{guild_id}/channels"),
-        bot_id=bot_id,
-    )
+    try:
+        server = Server(
+            guild=await reads.get(f"/guilds/{guild_id}"),
+            me=await reads.get(f"/guilds/{guild_id}/members/{bot_id}"),
+            channels=await reads.get(f"/guilds/{guild_id}/channels"),
+            bot_id=bot_id,
+        )
+    except RefusedError as error:
+        if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            raise
+        found = f"Discord does not show the server {guild_id} ({error.text})."
+        return [red("discord", found, f"Invite the bot there again: {link_for(bot_id)}")]
     return [look_at_permission(server), *_roles(server, timed), *_channels(server, timed)]
 
 
