@@ -314,11 +314,12 @@ async def written(database: Database) -> dict[str, str]:
         "check": "replay --check",
         "check as JSON": "replay --check --json",
         "past": "replay --as-of 2999-01-01",
+        "stats": "stats",
         "help": "--help",
     }
 
 
-PRINTING = ["history", "history as JSON", "check", "check as JSON", "past", "help"]
+PRINTING = ["history", "history as JSON", "check", "check as JSON", "past", "stats", "help"]
 
 
 async def in_shell(line: str, url: str) -> tuple[str, list[str]]:

@@ -34,7 +34,7 @@ async def test_a_bot_in_good_order_is_green_all_over(patient: Patient) -> None:
 
     assert ([], 0) == (diagnosis.faults, diagnosis.code)
     assert len(diagnosis.findings) > 30
-    assert re.search(r"^0 red, 0 yellow, \d+ things green$", diagnosis.text, re.MULTILINE)
+    assert re.search(r"^0 red, 0 yellow, \d+ green$", diagnosis.text, re.MULTILINE)
     assert patient.sandbox.state()["unknown"] == []
 
 

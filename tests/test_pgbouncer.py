@@ -23,6 +23,8 @@ from boostmon.events.timer import TimerId
 from boostmon.projections import replay
 from tests.cluster import Node, single
 from tests.databases import world_folder
+from tests.patient import read
+from tests.test_cli import boostmon, discord
 from tests.timers import handler_over, slash
 from tests.town import Town
 from tests.town import town as a_town
@@ -53,6 +55,7 @@ class Site(Struct, frozen=True):
 
     town: Town
     node: Node
+    url: str
     owner_url: str
 
 
@@ -64,7 +67,20 @@ async def site() -> AsyncIterator[Site]:
             await _until(lambda: _listens(url))
             environ = {"DATABASE_URL": url, "BOOSTMON_OWNER_DATABASE_URL": node.url(NAME)}
             async with _at_work(environ) as town:
-                yield Site(town, node, node.url(NAME))
+                yield Site(town, node, url, node.url(NAME))
+
+
+async def test_doctor_finds_nothing_wrong_with_a_bot_behind_pgbouncer(site: Site) -> None:
+    await site.town.say("mona", "settime", user="max", role="VIP", duration="10h")
+    environ = {"DATABASE_URL": site.url, "BOOSTMON_OWNER_DATABASE_URL": site.owner_url}
+    environ |= discord(site.town.client.sandbox)
+
+    outcomes = [await boostmon("doctor", **environ) for _ in range(2)]  # the second on old servers
+
+    assert [0, 0] == [outcome.code for outcome in outcomes]
+    for outcome in outcomes:
+        (yellow,) = read(outcome.code, outcome.out).faults
+        assert yellow[1].startswith("The Server Members Intent is not granted")
 
 
 async def test_every_command_works_through_pgbouncer(site: Site) -> None:

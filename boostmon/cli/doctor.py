@@ -10,13 +10,13 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from boostmon.bot.durations import counted
 from boostmon.cli.database_checks import look_at_database
 from boostmon.cli.discord_checks import look_at_discord
 from boostmon.cli.settings_checkup import look_at_settings
 from boostmon.finding import Finding
 
 PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded
+INDENT = 12  # characters: as wide as a mark with the space around it
 MARKS = {"green": "✓ green ", "yellow": "! yellow", "red": "✗ red   "}
 
 
@@ -53,16 +53,17 @@ def _show(findings: list[Finding], count: dict[str, int]) -> None:
         if finding.area != area:
             area = finding.area
             console.print(Text(area, style="bold"))
-        console.print(
-            Text.assemble(
-                "  ", (MARKS[finding.colour], finding.colour), "  ", _plain(finding.found)
-            )
-        )
+        _print(console, Text(f"  {MARKS[finding.colour]}  ", finding.colour), finding.found)
         if finding.remedy is not None:
-            console.print(Text(f"            → {_plain(finding.remedy)}"))
-    console.print(
-        f"{count['red']} red, {count['yellow']} yellow, {counted(count['green'], 'thing')} green"
-    )
+            _print(console, Text(" " * INDENT), f"→ {finding.remedy}")
+    console.print(", ".join(f"{number} {colour}" for colour, number in reversed(count.items())))
+
+
+def _print(console: Console, mark: Text, text: str) -> None:
+    """Print *text* behind *mark*, on as many lines as it takes, none of them below the mark."""
+    for line in Text(_plain(text)).wrap(console, max(console.width - INDENT, INDENT)):
+        console.print(Text.assemble(mark, line))
+        mark = Text(" " * INDENT)
 
 
 def _plain(text: str) -> str:
