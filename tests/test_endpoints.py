@@ -201,7 +201,7 @@ async def test_what_is_no_http_is_refused_without_a_word_in_the_logs(
     pages: Pages, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", pages.port)
-    writer.write(b"\x16\x03\x01 HTTP/9.9\r\n\r\n")
+    writer.write(b"GET / HTTP/9.9\r\n\r\n")
     async with asyncio.timeout(10):
         answer = await reader.read(1000)
     writer.close()

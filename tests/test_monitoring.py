@@ -150,6 +150,7 @@ async def test_without_its_database_a_bot_is_alive_and_not_ready_and_serves_the_
 ) -> None:
     async with Gate(owner_url) as gate, at_work(database, gate.url) as bot:
         await until_ready(bot)
+        before = await bot.pages.samples()
 
         gate.freeze()
         await until(bot, "database", well=False)
@@ -160,6 +161,7 @@ async def test_without_its_database_a_bot_is_alive_and_not_ready_and_serves_the_
         again = await bot.pages.samples()
 
     none = frozenset[tuple[str, str]]()
+    assert "boostmon_effects_open" in {name for name, _ in before}
     assert 0 == samples["boostmon_database_up", none]
     assert "boostmon_effects_open" not in {name for name, _ in samples}
     assert 1 == samples["boostmon_gateway_up", none]
@@ -253,8 +255,10 @@ async def test_a_slow_client_holds_up_neither_the_others_nor_the_stop(
 async def test_a_taken_port_is_a_sentence_with_the_remedy() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-        sentence = (await boostmon("run", DISCORD_TOKEN=TOKEN, PORT=str(port))).sentence
+        outcome = await boostmon("run", DISCORD_TOKEN=TOKEN, PORT=str(port))
 
+    sentence = outcome.sentence
+    assert 1 == len(outcome.err.splitlines())  # no database was started in vain
     assert sentence.startswith(f"Port {port} cannot be used (")
     assert sentence.endswith("; set PORT or BOOSTMON_HTTP_HOST to another one.")
 
