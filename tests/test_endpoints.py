@@ -31,8 +31,7 @@ class Told:
         self.speaks = asyncio.Event()
         self.speaks.set()
 
-    async def open_now(self, *, deadline: float) -> list[OpenEffects]:
-        assert deadline
+    async def open_now(self) -> list[OpenEffects]:
         self.asked += 1
         await self.speaks.wait()
         if isinstance(self.answers, Exception):
@@ -88,7 +87,7 @@ async def test_before_the_bot_runs_it_is_alive_and_nothing_is_ready(pages: Pages
 
 
 async def test_when_all_is_well_it_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
-    async with vitals.of(body(told)):
+    with vitals.of(body(told)):
         assert {"gateway": True, "database": True, "sweep": True} == await pages.ready()
 
     assert {"gateway": False, "database": False, "sweep": False} == await pages.ready()
@@ -98,12 +97,12 @@ async def test_a_sweep_is_late_after_two_intervals_and_an_allowance(
     pages: Pages, vitals: Vitals, told: Told
 ) -> None:
     late = SimpleNamespace(age=60.1 + ALLOWANCE, interval=30.0)
-    async with vitals.of(body(told, sweeper=late)):
+    with vitals.of(body(told, sweeper=late)):
         assert {"gateway": True, "database": True, "sweep": False} == await pages.ready()
 
 
 async def test_who_stands_by_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
-    async with vitals.of(body(told, relay=SimpleNamespace(leads=False))):
+    with vitals.of(body(told, relay=SimpleNamespace(leads=False))):
         assert {"gateway": True, "database": True, "sweep": True} == await pages.ready()
         assert 0 == await pages.value("boostmon_relay_leader")
 
@@ -112,7 +111,7 @@ async def test_what_is_read_is_what_the_parts_say(pages: Pages, vitals: Vitals, 
     made = body(told)
     made.handler.retries = 4
     made.pace.invalid(asyncio.get_running_loop().time())
-    async with vitals.of(made):
+    with vitals.of(made):
         assert 3 == await pages.value("boostmon_pool_connections", state="busy")
         assert 1 == await pages.value("boostmon_pool_connections", state="idle")
         assert 9 == await pages.value("boostmon_pool_limit")
@@ -132,7 +131,7 @@ async def test_what_is_read_is_what_the_parts_say(pages: Pages, vitals: Vitals, 
 async def test_many_who_ask_at_once_are_one_question_to_the_database(
     pages: Pages, vitals: Vitals, told: Told
 ) -> None:
-    async with vitals.of(body(told)):
+    with vitals.of(body(told)):
         await asyncio.gather(*(pages.samples() for _ in range(8)), pages.ready())
 
     assert 1 == told.asked
@@ -142,7 +141,7 @@ async def test_an_old_answer_is_asked_for_anew(
     pages: Pages, vitals: Vitals, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "KEPT", -1.0)
-    async with vitals.of(body(told)):
+    with vitals.of(body(told)):
         await pages.samples()
         told.answers = []
         again = await pages.value("boostmon_effects_open", kind="notice", state="owed")
@@ -159,7 +158,7 @@ async def test_in_trouble_with_the_database_the_rest_is_served(
         told.speaks.clear()
     else:
         told.answers = DatabaseUnavailableError() if trouble == "away" else LookupError("no")
-    async with vitals.of(body(told)):
+    with vitals.of(body(told)):
         samples = await pages.samples()
         assert {"gateway": True, "database": False, "sweep": True} == await pages.ready()
 
@@ -213,7 +212,7 @@ async def test_what_is_no_http_is_refused_without_a_word_in_the_logs(
 async def test_a_mistake_of_ours_is_told(
     pages: Pages, vitals: Vitals, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with vitals.of(body(told, relay=None)):
+    with vitals.of(body(told, relay=None)):
         assert 500 == (await pages.get("/metrics"))[0]
 
     assert ["Error handling request from 127.0.0.1"] == [

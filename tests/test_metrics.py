@@ -219,7 +219,7 @@ async def test_open_effects_are_counted_by_kind_and_state_with_the_age_of_the_ol
         "UPDATE events SET recorded_at = clock_timestamp() - interval '1 hour' WHERE position = 1"
     )
 
-    found = {e.state: e for e in await Effects(database).open_now(deadline=10)}
+    found = {e.state: e for e in await Effects(database).open_now()}
 
     assert (2, 1) == (found["owed"].number, found["stuck"].number)
     assert 3600 <= found["owed"].age < 3700

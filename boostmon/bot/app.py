@@ -94,7 +94,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
     bot = await open_client(surroundings.discord, quiet_seconds=surroundings.quiet_seconds)
     parts = _put_together(bot, surroundings)
     try:
-        async with surroundings.vitals.of(parts.body):
+        with surroundings.vitals.of(parts.body):
             await _until(
                 stop,
                 stay_connected(bot),

@@ -33,17 +33,17 @@ class Reading:
         await asyncio.wait({answer}, timeout=PATIENCE)
         return answer.result() if answer.done() and not answer.cancelled() else None
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give up a question that is under way."""
         if self._answer is not None:
-            self._answer.cancel()
-            await asyncio.wait({self._answer}, timeout=PATIENCE)
+            self._answer.cancel()  # not waited for: a silent database would hold up the stop
 
     async def _ask(self) -> list[OpenEffects] | None:
         try:
-            return await self._effects.open_now(deadline=GIVEN_UP)
-        except DatabaseError as error:  # the pool has reported it
-            log.debug("open effects not counted", reason=str(error))
+            async with asyncio.timeout(GIVEN_UP):
+                return await self._effects.open_now()
+        except (TimeoutError, DatabaseError) as error:  # the pool has reported it
+            log.debug("open effects not counted", reason=repr(error))
         except Exception:
             log.exception("open effects not counted")
         return None

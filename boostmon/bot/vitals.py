@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 
 from msgspec import Struct
@@ -40,15 +40,15 @@ class Vitals:
         self.metrics = Metrics()
         self._body: Body | None = None
 
-    @asynccontextmanager
-    async def of(self, body: Body) -> AsyncIterator[None]:
+    @contextmanager
+    def of(self, body: Body) -> Iterator[None]:
         """Tell of *body*, as long as it lives."""
         self._body = body
         try:
             yield
         finally:
             self._body = None
-            await body.reading.close()
+            body.reading.close()
 
     async def ready(self) -> dict[str, bool]:
         """Say of each part whether it is ready; a process that stands by is as ready as any."""

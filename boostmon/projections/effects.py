@@ -106,11 +106,7 @@ class Effects:
 
         return await self._database.run(fetch)
 
-    async def open_now(self, *, deadline: float) -> list[OpenEffects]:
-        """Count what is open; raise `DatabaseUnavailableError` after *deadline* seconds."""
-
-        async def fetch(connection: Connection) -> list[OpenEffects]:
-            rows = await connection.fetch(statement("open_effects_counted"))
-            return [OpenEffects(**row) for row in rows]
-
-        return await self._database.run(fetch, deadline=deadline)
+    async def open_now(self) -> list[OpenEffects]:
+        """Count what is open."""
+        rows = await self._database.fetch(statement("open_effects_counted"))
+        return [OpenEffects(**row) for row in rows]
