@@ -10,7 +10,6 @@ from boostmon.projections.effects import Effects, OpenEffects
 
 KEPT = 5.0  # seconds
 PATIENCE = 1.0  # seconds
-GIVEN_UP = 5.0  # seconds
 
 log = structlog.get_logger()
 
@@ -40,9 +39,8 @@ class Reading:
 
     async def _ask(self) -> list[OpenEffects] | None:
         try:
-            async with asyncio.timeout(GIVEN_UP):
-                return await self._effects.open_now()
-        except (TimeoutError, DatabaseError) as error:  # the pool has reported it
+            return await self._effects.open_now()
+        except DatabaseError as error:  # the pool has reported it
             log.debug("open effects not counted", reason=repr(error))
         except Exception:
             log.exception("open effects not counted")
