@@ -111,14 +111,14 @@ class Sweeper:
         histories = await self._store.read_many([due.timer for due in page])
         appends = list(_appends(zip(page, histories, strict=True), now))
         outcomes = await self._store.append(*appends) if appends else []
-        ends, now = dict(_ends(histories)), self._clock.now()
+        ends = dict(_ends(histories))
         for append, outcome in zip(appends, outcomes, strict=True):
             if isinstance(outcome, Failed):
                 log.error("timer not swept", timer=append.timer, reason=str(outcome.error))
             elif isinstance(outcome, Appended):
                 for event in append.events:
                     due_at = ends[append.timer] - getattr(event, "minutes", 0) * MINUTE
-                    self._watch.recorded(event, (now - due_at) / 1000)
+                    self._watch.recorded(event, (event.at - due_at) / 1000)
         return sum(isinstance(outcome, Appended) for outcome in outcomes)
 
 
