@@ -53,6 +53,8 @@ def test_a_missing_permission_is_stuck_with_its_remedy() -> None:
         (refusal(403, 50278), Final),
         (refusal(404, 10013), Final),
         (refusal(429, 40003), Passing),
+        (refusal(400, 50033), Final),  # to another bot
+        (refusal(401), Stuck),
         (refusal(500), Passing),
     ],
 )

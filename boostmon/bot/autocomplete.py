@@ -19,12 +19,14 @@ def choices(typed: str, meaning: Meaning) -> dict[str, str]:
     """Return what *typed* can mean: what each choice shows, and the duration it stands for.
 
     *meaning* explains a duration in milliseconds. What cannot be read is completed where that is
-    possible; else the usual durations are shown.
+    possible; else nothing is offered, since Enter would take what is offered first in its place.
+    Before anything is typed the usual durations are shown.
     """
     typed = typed.strip()
+    if not typed:
+        return {_name(text, meaning(parse(text))): text for text in USUAL}
     candidates = [typed, *(typed + unit for unit in "mhdw")]
     readable = {text: duration for text in candidates if (duration := _read(text))}
-    readable = readable or {text: parse(text) for text in USUAL}
     return {_name(text, meaning(duration)): text for text, duration in readable.items()}
 
 

@@ -80,6 +80,8 @@ def judge_direct_message(error: RefusedError) -> Verdict:
         return Final("the member takes no direct messages from BoostMon")
     if error.code == OPENING_TOO_FAST:
         return Passing(str(error))
+    if closes_channel(error):  # such as 50033, for another bot
+        return Final(f"Discord delivers no direct message to the member: {error}")
     return judge_other(error)
 
 

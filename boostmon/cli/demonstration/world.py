@@ -25,7 +25,7 @@ WORLD: dict[str, Any] = {
         {"name": "pavel"},
         {"name": "yuki", "dms_open": False},
     ],
-    "bots": [{"name": "BoostMon", "owner": "olga"}],
+    "bots": [{"name": "BoostMon", "owner": "olga", "privileged_intents": ["members"]}],
     "guilds": [
         {
             "name": "The Lighthouse",
