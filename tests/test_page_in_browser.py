@@ -477,3 +477,26 @@ async def test_a_file_is_offered_and_cannot_act_on_the_page(client: Client, mona
     path = await link.get_attribute("href")
     async with client.http.get(f"{client.sandbox.url}{path}") as answer:
         assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+
+
+async def test_suggestions_that_do_not_fit_never_replace_what_is_typed(
+    client: Client, mona: Person
+) -> None:
+    presets = [{"name": "1 hour", "value": "60m"}, {"name": "Banana bread", "value": "yellow"}]
+    async with bot(client, {"content": "done"}, presets):
+        await mona.begin("greet")
+        await mona.type("max")
+        await mona.press("Tab")
+        await mona.type("nana")
+        suggested = mona.find("#suggestions [role=option]")
+        await expect(suggested).to_have_text(["1 hour", "Banana bread"])
+        await expect(mona.find("#suggestions [aria-selected=true]")).to_have_count(0)
+        await mona.press("Tab")
+        await expect(mona.find("#option-words")).to_have_value("nana")
+        await mona.find("#option-words").fill("yel")
+        await expect(mona.find("#suggestions [aria-selected=true]")).to_have_text("Banana bread")
+        await mona.find("#option-words").fill("nonsense")
+        await expect(suggested).to_have_count(2)
+        await mona.press("Enter")
+        await expect(mona.last).to_contain_text("done")
+    assert uses(client, 2)[-1]["options"][1]["value"] == "nonsense"

@@ -2,7 +2,7 @@
 
 import { byId, h } from "./dom.js";
 import { listbox } from "./listbox.js";
-import { completed, isPicked, narrowed, pickable } from "./suggestions.js";
+import { completed, isPicked, meant, narrowed, pickable } from "./suggestions.js";
 import { problem, value } from "./values.js";
 
 const PAUSE = 150;
@@ -91,8 +91,8 @@ export class CommandLine {
     this.#show(chip, items, title, empty);
   }
 
-  #show(chip, items, title, empty) {
-    listbox.show(chip.input, items, { title, empty, picked: (item) => this.pick(chip, item) });
+  #show(chip, items, title, empty, first = 0) {
+    listbox.show(chip.input, items, { title, empty, first, picked: (item) => this.pick(chip, item) });
   }
 
   /** Let the bot complete what is typed, a moment after the last key. */
@@ -105,7 +105,8 @@ export class CommandLine {
       const given = [...others.map(sent), { ...sent(chip), value: chip.input.value, focused: true }];
       const items = await completed(this.chosen, given).catch((error) => this.complain(error.message));
       if (number !== this.asked || document.activeElement !== chip.input || chip.item) return;
-      this.#show(chip, items ?? [], title, items ? "The bot suggests nothing for this." : "The bot did not answer with suggestions.");
+      const empty = items ? "The bot suggests nothing for this." : "The bot did not answer with suggestions.";
+      this.#show(chip, items ?? [], title, empty, meant(items ?? [], chip.input.value));
     }, PAUSE);
   }
 
@@ -118,7 +119,7 @@ export class CommandLine {
       this.#add(item.value).input.focus();
       this.#ready();
     };
-    listbox.show(this.more.input, items, { title: "Optional", picked, first: Boolean(typed) });
+    listbox.show(this.more.input, items, { title: "Optional", picked, first: typed ? 0 : -1 });
   }
 
   pick(chip, item) {

@@ -15,8 +15,8 @@ export const listbox = {
     return this.open ? this.items[this.active] : undefined;
   },
 
-  /** Show items for a field; `picked` is called with the one chosen. */
-  show(field, items, { title, empty, picked, first = true }) {
+  /** Show items for a field, the one at `first` active (-1: none); `picked` is called with the one chosen. */
+  show(field, items, { title, empty, picked, first = 0 }) {
     this.field?.setAttribute("aria-expanded", "false");
     this.field?.removeAttribute("aria-activedescendant");
     Object.assign(this, { items, field, picked, active: -1 });
@@ -27,7 +27,7 @@ export const listbox = {
     byId("suggestions").hidden = !items.length;
     byId("suggest-box").hidden = !items.length && !empty;
     field.setAttribute("aria-expanded", String(items.length > 0));
-    if (items.length && first) this.move(0);
+    if (items.length && first >= 0) this.move(first);
   },
 
   draw(item, index) {

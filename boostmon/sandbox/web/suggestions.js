@@ -67,6 +67,14 @@ export function narrowed(items, typed) {
   return ranked.sort((a, b) => a[0] - b[0]).map(([, one]) => one).slice(0, MOST);
 }
 
+/** Say which item is meant by what is typed: one that is or begins so; -1 when none does. */
+export function meant(items, typed) {
+  const wanted = typed.trim().toLowerCase();
+  const fits = (fit) => items.findIndex((one) => [one.label, one.value].some((name) => fit(String(name).toLowerCase())));
+  const exact = fits((name) => name === wanted);
+  return exact < 0 ? fits((name) => name.startsWith(wanted)) : exact;
+}
+
 /** The commands of a kind (1: after a slash) here, flat: a sub-command is one of its own, with its path. */
 export function commands(kind = 1) {
   const { guild, channel, member } = store;
