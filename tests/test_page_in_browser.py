@@ -12,7 +12,7 @@ from aiohttp import FormData
 from playwright.async_api import Browser, expect
 
 from boostmon.sandbox import Sandbox
-from tests.browser import CHROMIUM, PHONE, Person, browser, person
+from tests.browser import CHROMIUM, PHONE, WIDE, Person, browser, person
 from tests.sandbox_client import Client, sandbox
 
 pytestmark = [
@@ -500,3 +500,30 @@ async def test_suggestions_that_do_not_fit_never_replace_what_is_typed(
         await mona.press("Enter")
         await expect(mona.last).to_contain_text("done")
     assert uses(client, 2)[-1]["options"][1]["value"] == "nonsense"
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+async def test_a_long_suggestion_leaves_the_send_button_in_its_place(
+    client: Client, at: Browser, pictures: Path, viewport: dict[str, int]
+) -> None:
+    name = "1h → ends Wednesday, 17 November 2026 at 12:00"
+    async with (
+        bot(client, {"content": "done"}, [{"name": name, "value": "1h"}]),
+        person(at, client.sandbox.url, pictures, viewport=viewport) as mona,
+    ):
+        before = await mona.find("#send").bounding_box()
+        await mona.begin("greet")
+        await mona.type("max")
+        await mona.press("Tab")
+        await mona.type("1h")
+        await expect(mona.find("#suggestions [aria-selected=true]")).to_have_text(name)
+        await mona.press("Tab")
+        words = mona.find("#option-words")
+        await expect(words).to_have_value(name)
+        after = await mona.find("#send").bounding_box()
+        assert before
+        assert after
+        assert after["x"] == before["x"]
+        if viewport == WIDE:
+            assert await words.evaluate("field => field.scrollWidth <= field.clientWidth")
+        await mona.picture(f"long-{viewport['width']}")

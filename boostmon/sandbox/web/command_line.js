@@ -72,6 +72,7 @@ export class CommandLine {
 
   #typed(chip) {
     chip.item = null;
+    chip.input.title = "";
     this.#mark(chip, null);
     this.complain("");
     chip.input.size = Math.max(chip.input.value.length + 1, chip === this.more ? 10 : 6);
@@ -125,6 +126,7 @@ export class CommandLine {
   pick(chip, item) {
     chip.item = item;
     chip.input.value = item.label;
+    chip.input.title = item.label;
     chip.input.size = Math.max(String(item.label).length, 3);
     if (item.off) return;
     this.#mark(chip, null);
