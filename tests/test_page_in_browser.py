@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import FormData
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from boostmon.sandbox import Sandbox
 from tests.browser import CHROMIUM, PHONE, WIDE, Person, browser, person
@@ -527,3 +527,36 @@ async def test_a_long_suggestion_leaves_the_send_button_in_its_place(
         if viewport == WIDE:
             assert await words.evaluate("field => field.scrollWidth <= field.clientWidth")
         await mona.picture(f"long-{viewport['width']}")
+
+
+async def test_messages_sent_fast_come_one_by_one_and_in_order(
+    client: Client, mona: Person
+) -> None:
+    async def hold(route: Route) -> None:
+        await free.wait()
+        await route.continue_()
+
+    free = asyncio.Event()
+    await mona.page.route("**/_sim/message", hold)
+    await mona.find("#composer-text").focus()
+    for number in range(5):
+        await mona.type(f"msg {number}")
+        await mona.press("Enter")
+        await expect(mona.find("#composer-text")).to_have_value("")
+    free.set()
+    await expect(mona.find("#message-list .text")).to_have_text([f"msg {n}" for n in range(5)])
+
+
+async def test_a_message_that_was_not_sent_comes_back_into_the_box(
+    client: Client, at: Browser, pictures: Path
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=400, json={"message": "Not today."})
+
+    async with person(at, client.sandbox.url, pictures, forgives="status of 400") as mona:
+        box = mona.find("#composer-text")
+        await mona.page.route("**/_sim/message", refuse)
+        await box.fill("hello")
+        await mona.press("Enter")
+        await expect(mona.find("#composer-error")).to_have_text("Not today.")
+        await expect(box).to_have_value("hello")

@@ -14,6 +14,7 @@ const WHOLE = /^\/([\w-]+(?: [\w-]+){0,2}) ([\w-]+:.+)$/;
 const PARTS = /([\w-]+):\s*(.*?)(?=\s+[\w-]+:|$)/g;
 
 let line = null;
+let said = Promise.resolve();
 
 const text = () => byId("composer-text");
 const complain = (sentence) => {
@@ -115,15 +116,16 @@ function submit() {
   return say(written);
 }
 
-async function say(content) {
+/** Send a message after those that are on their way; the box is free at once. */
+function say(content) {
   const { channel } = store;
   const where = channel.user_id ? { bot: channel.bot_id } : { guild: store.guildId, channel: channel.id };
-  try {
-    await sim("message", { user: store.me, content, ...where });
-    text().value = "";
-  } catch (error) {
+  const body = { user: store.me, content, ...where };
+  text().value = "";
+  said = said.then(() => sim("message", body)).catch((error) => {
     complain(error.message);
-  }
+    if (!text().value) text().value = content;
+  });
 }
 
 async function send() {
