@@ -96,6 +96,32 @@ async def test_the_hint_leads_a_stranger_to_each_step(mona: Person) -> None:
     await expect(mona.find("#tour")).to_be_hidden()
 
 
+async def test_the_hint_goes_on_with_whoever_has_the_timer(mona: Person) -> None:
+    await mona.give("settime", "noor", "Raid", "1h")
+    tour = mona.find("#tour-text")
+    for step in ("/addtime", "/pausetime", "/resumetime"):
+        await expect(tour).to_contain_text(step)
+        await tour.locator("button").click()
+        await expect(mona.find("#option-user")).to_have_value("Noor")
+        await mona.press("Enter")
+    await expect(tour).to_contain_text("let time pass")
+
+
+async def test_a_warning_does_not_refill_the_bar(mona: Person) -> None:
+    await mona.give("settime", "kim", "Raid", "2h")
+    bar = mona.find("#rows .bar")
+    await expect(mona.find("#row-who")).to_contain_text("Kim")
+    await expect(bar).to_have_count(1)
+    since = await bar.get_attribute("data-from")
+    assert since
+    await skip_until(mona, "WarningSent", "Kim")
+    await expect(mona.find("#rows .timer-note")).to_contain_text("warned at")
+    await expect(bar).to_have_attribute("data-from", since)
+    await mona.page.reload()
+    await mona.member("Kim").click()
+    await expect(bar).to_have_attribute("data-from", since)
+
+
 async def test_what_may_not_be_is_refused_with_the_remedy(mona: Person) -> None:
     await mona.give("settime", "lena", "Admin", "1h")
     await expect(mona.last).to_contain_text("Move BoostMon's role above Admin")
@@ -167,8 +193,11 @@ async def test_the_bot_can_be_stopped_and_started(mona: Person) -> None:
     await mona.find("#tab-trouble").click()
     await mona.find("#bot-power").click()
     await expect(mona.member("BoostMon")).to_contain_text("offline")
+    await expect(mona.find("#clock-next")).to_contain_text("; the bot is stopped")
+    await expect(mona.find("#skip")).to_be_disabled()
     await mona.find("#bot-power", "Start the bot").click()
     await expect(mona.find("#bot-state")).to_have_text("BoostMon is running.", timeout=30_000)
+    await expect(mona.find("#clock-next")).not_to_contain_text("stopped")
     await mona.give("timeleft")
     await expect(mona.last.locator(".embed")).to_be_visible()
 

@@ -37,8 +37,9 @@ export function draw() {
   byId("pause").setAttribute("aria-pressed", String(speed === 0));
   for (const one of SPEEDS) byId(`speed-${one}`).setAttribute("aria-pressed", String(speed === one));
   const next = due ? `Next thing due ${due > now ? `in ${amount(due - now)}` : "now"}` : "Nothing is due";
-  write(byId("clock-next"), next);
+  const stopped = demo.bot === "stopped";
+  write(byId("clock-next"), stopped ? `${next}; the bot is stopped` : next);
   byId("clock-next").title = due ? absolute(due, "F") : "";
-  byId("skip").disabled = !due;
+  byId("skip").disabled = !due || stopped;
   byId("clock").classList.toggle("paused", speed === 0);
 }

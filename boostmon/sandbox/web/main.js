@@ -32,7 +32,7 @@ store.on("demo", () => {
   if (demo.there) openTab(byId("tab-timers"));
   write(byId("workbench-title"), demo.title || "Behind the scenes");
 });
-store.on("clock", drawClock);
+store.on("clock bot", drawClock);
 
 store.onDemo = findDemo;
 follow(

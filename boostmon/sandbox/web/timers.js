@@ -12,8 +12,10 @@ const KINDS = {
   TimerSet: "good", TimeAdded: "good", Resumed: "good", TimeRemoved: "warn", WarningSent: "warn", Paused: "warn", Expired: "bad", Cleared: "bad",
 };
 
+const BEGINS = new Set(["TimerSet", "TimeAdded", "TimeRemoved", "Paused", "Resumed"]);
+
 export function showTimers() {
-  store.on("rows selected people roles", drawRows);
+  store.on("rows log selected people roles", drawRows);
   store.on("log roles people", drawLog);
   store.on("effects roles", drawEffects);
   everyTick(drawBars);
@@ -26,7 +28,7 @@ function drawRows() {
   const rows = id ? demo.rowsOf(id) : [];
   byId("row-who").replaceChildren(...(id ? [face(id, "small"), h("b", {}, nameOf(id)), ` ${standing(id)}`] : ["Choose a member on the right, or run a command."]));
   byId("no-rows").hidden = !id || rows.length > 0;
-  fill(byId("rows"), rows, (row) => row.role_id, (row) => `${JSON.stringify(row)} ${roleOf(row.role_id).name} ${roleOf(row.role_id).color}`, drawRow);
+  fill(byId("rows"), rows, (row) => row.role_id, (row) => `${JSON.stringify(row)} ${begun(row)} ${roleOf(row.role_id).name} ${roleOf(row.role_id).color}`, drawRow);
   drawBars();
 }
 
@@ -36,10 +38,17 @@ function drawRow(row) {
     "li",
     { class: `timer${row.paused ? " paused" : ""}`, data: { role: row.role_id } },
     h("p", { class: "timer-head" }, roleChip(roleOf(row.role_id)), h("span", { class: "timer-left" }, row.paused ? `paused, ${amount(Number(row.paused_remaining_ms))} left` : moment(Number(row.expires_at), "left"))),
-    h("div", { class: "bar", "aria-hidden": "true", data: { until: row.expires_at, from: row.updated_at, paused: row.paused ? "1" : "" } }, h("i")),
+    h("div", { class: "bar", "aria-hidden": "true", data: { until: row.expires_at, from: begun(row), paused: row.paused ? "1" : "" } }, h("i")),
     h("p", { class: "timer-note" }, row.paused ? "The countdown stands still." : ["ends ", moment(Number(row.expires_at), "f")], warned(row)),
     h("details", { open: open ?? false }, h("summary", {}, "The row in role_timers"), h("dl", { class: "columns" }, Object.entries(row).map(([name, value]) => column(name, value)))),
   );
+}
+
+/** Say since when a timer counts as it does; a warning changes its row, not its countdown. */
+function begun(row) {
+  const event = demo.log.findLast((one) => one.user_id === row.user_id && one.role_id === row.role_id && BEGINS.has(one.type));
+  if (event) return event.data.at ?? row.updated_at;
+  return Object.keys(row.warnings_sent ?? {}).length ? row.created_at : row.updated_at;
 }
 
 function warned(row) {

@@ -59,8 +59,18 @@ function draw() {
   byId("tour-dots").replaceChildren(...STEPS.map((_, index) => h("i", { class: index < step ? "done" : index === step ? "now" : null })));
 }
 
+/** Say whom a step is for: whom the one before was about, if their timer is still there; else the last who got one. */
+function whom() {
+  const lasts = (event) => demo.rowsOf(event.user_id).some((row) => row.role_id === event.role_id);
+  const last = (types) => demo.log.findLast((one) => types.includes(one.type) && lasts(one));
+  const found = step && (last(STEPS[step - 1].until) ?? last(["TimerSet"]));
+  if (!found) return {};
+  const several = demo.rowsOf(found.user_id).length > 1;
+  return { user: found.user_id, ...(several ? { role: found.role_id } : {}) };
+}
+
 function button(now) {
-  if (now.command) return h("button", { type: "button", class: "link", on: { click: () => compose(now.command, now.texts) } }, "Fill it in for me");
+  if (now.command) return h("button", { type: "button", class: "link", on: { click: () => compose(now.command, { ...now.texts, ...whom() }) } }, "Fill it in for me");
   if (now.skip) return h("button", { type: "button", class: "link", on: { click: () => setDemoClock({ skip: true }).catch(() => {}) } }, "Skip to the next thing");
   return null;
 }
