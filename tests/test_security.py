@@ -1,0 +1,118 @@
+"""What docs/security.md promises: that its tests are there, and what no other file tests."""
+
+import re
+import socket
+import stat
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import msgspec
+import pytest
+
+from boostmon.database.connection import role_of, session
+from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.database.pool import Database
+from boostmon.sandbox import Sandbox
+from tests.databases import world_folder
+from tests.town import town as a_town
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+TABLE = re.compile(r"^\| it is so \| shown by \|\n\|.*\n((?:^\|.*\n)+)", re.MULTILINE)
+CLAIMS = [row.strip("|").split("|") for table in TABLE.findall(PAGE) for row in table.splitlines()]
+NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
+GUILDS, MEMBERS = 1 << 0, 1 << 1
+RIGHTS = """
+SELECT table_name::text, string_agg(privilege_type, ', ' ORDER BY privilege_type)
+FROM information_schema.role_table_grants
+WHERE grantee = $1 AND table_schema = current_schema()
+GROUP BY table_name
+"""
+
+
+@pytest.mark.parametrize(("claim", "shown_by"), CLAIMS)
+def test_a_claim_names_a_test_that_is_there(claim: str, shown_by: str) -> None:
+    tests = NAMED.findall(shown_by)
+    missing = [
+        f"{file}::{name}"
+        for file, name in tests
+        if f"def {name}(" not in (ROOT / "tests" / file).read_text(encoding="utf-8")
+    ]
+
+    assert [] == missing, claim
+    assert tests
+
+
+def test_the_claims_are_read() -> None:
+    assert 7 == len(TABLE.findall(PAGE))
+    assert len(CLAIMS) > 30
+
+
+async def test_the_bots_role_has_the_rights_that_are_told(
+    separate_bot: str, owner: asyncpg.Connection
+) -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| ([A-Z, ]+) \|$", PAGE, re.MULTILINE))
+
+    assert told == dict(await owner.fetch(RIGHTS, role_of(separate_bot)))
+
+
+async def test_the_gateway_is_asked_for_servers_and_members_only(
+    database: Database, owner_url: str
+) -> None:
+    async with a_town(database, owner_url) as town:
+        sessions = town.client.sandbox.discord.sessions
+        asked = {each.intents for each in sessions}
+
+    assert asked <= {GUILDS, GUILDS | MEMBERS}
+    assert asked
+
+
+async def test_the_sandbox_listens_on_this_machine_only() -> None:
+    async with Sandbox() as sandbox:
+        port = int(sandbox.url.rpartition(":")[2])
+        with pytest.raises(ConnectionRefusedError), socket.socket() as outside:
+            outside.connect(("127.0.0.2", port))
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
+
+
+async def test_the_embedded_server_is_for_one_account() -> None:
+    with world_folder() as folder:
+        async with EmbeddedPostgres(folder / "new", durable=False) as server:
+            async with session(server.superuser_url) as connection:
+                addresses = await connection.fetchval("SHOW listen_addresses")
+            (place,) = parse_qs(urlsplit(server.url).query)["host"]
+            mode = stat.S_IMODE(Path(place).stat().st_mode)
+
+    assert ("", 0o700) == (addresses, mode)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.txt")), ids=lambda path: path.name)
+def test_each_package_is_locked_with_its_hashes(path: Path) -> None:
+    entries = re.split(r"^(?=\S)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    packages = [entry for entry in entries if re.match(r"[A-Za-z]", entry)]
+    loose = [entry for entry in packages if "==" not in entry or "--hash=sha256:" not in entry]
+
+    assert [] == loose
+    assert packages
+
+
+def test_the_packages_of_node_are_locked_with_their_hashes() -> None:
+    locked = msgspec.json.decode((ROOT / "tests/clients/package-lock.json").read_bytes())
+    packages = {name: entry for name, entry in locked["packages"].items() if name}
+
+    assert [] == [name for name, entry in packages.items() if "integrity" not in entry]
+    assert packages
+
+
+def test_make_checks_the_hashes() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    installs = [
+        line
+        for line in makefile.splitlines()
+        if re.search(r"pip (sync|install) .*(-r|\$<|\.txt)", line)
+    ]
+
+    assert [] == [line for line in installs if "--require-hashes" not in line]
+    assert len(installs) >= 4
