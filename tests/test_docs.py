@@ -8,6 +8,7 @@ from typing import NamedTuple, get_args
 
 import asyncpg
 import click
+import msgspec
 import pytest
 from disnake.ext.commands import InvokableSlashCommand
 from msgspec import Struct, structs
@@ -251,11 +252,12 @@ def test_the_pages_show_calls_at_all() -> None:
 @pytest.mark.parametrize(
     "block", [b for b in blocks("sql") if not b.text.startswith(SUPERUSER)], ids=lambda b: b.page
 )
-async def test_a_shown_query_fits_the_schema(block: Block, owner: asyncpg.Connection) -> None:
+async def test_a_shown_query_runs_on_the_schema(block: Block, owner: asyncpg.Connection) -> None:
     statements = [part for part in re.split(r";\s*\n", block.text) if part.strip()]
 
     for statement in statements:
-        await owner.prepare(statement)
+        prepared = await owner.prepare(statement)
+        await prepared.fetch(*[None] * len(prepared.get_parameters()))
 
 
 @pytest.mark.parametrize(
@@ -270,6 +272,19 @@ async def test_what_a_superuser_is_told_to_do_works(
         await superuser.execute(block.text)
     finally:
         await attempt.rollback()
+
+
+def test_a_block_is_of_a_language_whose_blocks_are_tested() -> None:
+    # sh and console: test_shell_lines.py; yaml: test_monitoring.py; python: test_sandbox_docs.py
+    tested = {"", "sh", "console", "sql", "json", "yaml", "python"}
+    found = {language for text in EVERYTHING.values() for _, language, _ in FENCE.findall(text)}
+
+    assert set() == found - tested
+
+
+@pytest.mark.parametrize("block", list(blocks("json")), ids=lambda b: b.page)
+def test_a_shown_document_is_json(block: Block) -> None:
+    assert isinstance(msgspec.json.decode(block.text), dict)
 
 
 def test_no_page_names_a_place_of_somebodys_machine() -> None:

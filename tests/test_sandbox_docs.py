@@ -1,5 +1,6 @@
 """docs/sandbox.md in step with the sandbox, and the program that serves it."""
 
+import ast
 import asyncio
 import json
 import re
@@ -9,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -39,6 +41,14 @@ def test_every_control_call_and_limit_is_on_the_page() -> None:
     shown = {path for path, _ in EXAMPLE.findall(PAGE)}
     assert shown == {*CHANGES, "interaction", "fault", "limits", "reset"}
     assert [name for name in Limits.__struct_fields__ if name not in PAGE] == []
+
+
+async def test_the_program_of_the_page_runs() -> None:
+    (text,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    program = compile(text, "sandbox.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names: dict[str, Any] = {}
+    await eval(program, names)  # noqa: S307 - our own page
+    assert names["sandbox"].url.startswith("http://127.0.0.1:")
 
 
 @asynccontextmanager
