@@ -20,7 +20,7 @@ from tests.test_cli import QUIET, boostmon, discord, ended, running
 from tests.test_docs import ROOT, Block, blocks
 
 USER, ROLE, GUILD = "1100000000000000205", "1100000000000000301", "1100000000000000001"
-END = 1_900_000_000_000
+END = 4_000_000_000_000
 VARIABLE = re.compile(r"([A-Z_]+)=(\S+)")
 FILE = re.compile(r"[\w-]+\.(json|jsonl)")
 HEAD = re.compile(r"\d+:[0-9a-f]{64}")
