@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -20,7 +21,6 @@ from tests.test_cli import QUIET, boostmon, discord, ended, running
 from tests.test_docs import ROOT, Block, blocks
 
 USER, ROLE, GUILD = "1100000000000000205", "1100000000000000301", "1100000000000000001"
-END = 4_000_000_000_000
 VARIABLE = re.compile(r"([A-Z_]+)=(\S+)")
 FILE = re.compile(r"[\w-]+\.(json|jsonl)")
 HEAD = re.compile(r"\d+:[0-9a-f]{64}")
@@ -64,9 +64,11 @@ async def shell(migrated: Schema, server: TestServer, folder: Path) -> AsyncIter
         real = sandbox.state()["ids"]
         ids = {USER: real["users"]["max"], ROLE: real["roles"]["VIP"], GUILD: real["guild"]}
         file = folder / "data.json"
-        file.write_text(json.dumps({ids[USER]: {"roles": {ids[ROLE]: {"expiresAt": END}}}}))
+        tomorrow = int(time.time() + 86_400) * 1000
+        file.write_text(json.dumps({ids[USER]: {"roles": {ids[ROLE]: {"expiresAt": tomorrow}}}}))
         environ = {"DATABASE_URL": migrated.owner_url} | discord(sandbox)
-        await boostmon("import", str(file), "--guild", ids[GUILD], **environ | QUIET)
+        done = await boostmon("import", str(file), "--guild", ids[GUILD], **environ | QUIET)
+        assert 0 == done.code, done
         yield Shell(folder, environ, ids, empty.owner_url, theirs.owner_url)
 
 
