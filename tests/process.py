@@ -71,15 +71,23 @@ def free_port() -> int:
 @asynccontextmanager
 async def at_work(database: Database, url: str, **environ: str) -> AsyncIterator[Running]:
     """Lend a bot that has registered its commands; *database* is what *url* leads to."""
+    async with sandbox() as client, at_work_in(client, database, url, **environ) as bot:
+        yield bot
+
+
+@asynccontextmanager
+async def at_work_in(
+    client: Client, database: Database, url: str, **environ: str
+) -> AsyncIterator[Running]:
+    """Lend a bot in a server that is there already."""
     port, clock = free_port(), DatabaseClock()
     await clock.measure(database)
-    async with sandbox() as client:
-        settings = discord(client.sandbox) | {"DATABASE_URL": url, "PORT": str(port)} | environ
-        async with running("run", **settings) as process:
-            pages = Pages(client.http, port)
-            town = Town(client, _as_seen_from_outside(client, database, url, clock))
-            await eventually(lambda: registered(client.sandbox))
-            yield Running(process, pages, town)
+    settings = discord(client.sandbox) | {"DATABASE_URL": url, "PORT": str(port)} | environ
+    async with running("run", **settings) as process:
+        pages = Pages(client.http, port)
+        town = Town(client, _as_seen_from_outside(client, database, url, clock))
+        await eventually(lambda: registered(client.sandbox))
+        yield Running(process, pages, town)
 
 
 def _as_seen_from_outside(

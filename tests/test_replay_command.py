@@ -259,7 +259,7 @@ async def until_alone(owner: asyncpg.Connection) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_standby_can_be_checked_looked_back_at_told_of_and_exported() -> None:
+async def test_a_standby_can_be_checked_looked_back_at_told_of_counted_and_exported() -> None:
     async with pair() as nodes:
         async with session(nodes.owner_url) as owner:
             await migrate(owner, role_of(nodes.bot_url))
@@ -272,6 +272,7 @@ async def test_a_standby_can_be_checked_looked_back_at_told_of_and_exported() ->
         looked = await boostmon("replay", "--as-of", "2999-01-01", "--json", DATABASE_URL=url)
         user = await nodes.second.ask("SELECT user_id FROM event_log WHERE position = 1")
         told = await boostmon("history", user, "--json", DATABASE_URL=url)
+        counted = await boostmon("stats", "--days", "10000", "--json", DATABASE_URL=url)
         exported = await boostmon("export", DATABASE_URL=url)
         mended = await boostmon("replay", DATABASE_URL=url)
         with pytest.raises(DatabaseError, match=r"^The standby has ended the reading .* at the"):
@@ -281,6 +282,8 @@ async def test_a_standby_can_be_checked_looked_back_at_told_of_and_exported() ->
     assert "400 events, head 400:" in checked.out
     assert json.loads(looked.out)["position"] == 400
     assert json.loads(told.out)[0]["position"] == 1
+    assert counted.code == 0, counted.err
+    assert json.loads(counted.out)["total"]["set"] >= 100
     assert len(exported.out.splitlines()) == 400
     assert mended.sentence.startswith("This server is a standby, where nothing can be mended; name")
 
