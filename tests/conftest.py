@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -32,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("BOOSTMON_", "DISCORD_")) or name in ("DATABASE_URL", "PORT"):
             del os.environ[name]
+    os.chdir(Path(__file__).parent)  # where the developer has no .env
     structlog.configure(processors=PLAIN)
     if hasattr(config, "workerinput"):
         server = msgspec.convert(config.workerinput["server"], TestServer)

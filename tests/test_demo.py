@@ -30,9 +30,12 @@ CHAPTERS = [
 LONGEST = 90  # seconds, on a busy machine
 
 
-async def start(temporary: Path, *options: str, stdout: int = PIPE) -> Process:
+async def start(
+    temporary: Path, *options: str, stdout: int = PIPE, cwd: Path | None = None
+) -> Process:
     return await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "boostmon", "demo", "--speed", "3600", *options],
+        cwd=cwd,
         env=os.environ | {"TMPDIR": str(temporary), "COLUMNS": "120"},
         stdin=DEVNULL,
         stdout=stdout,
@@ -123,12 +126,15 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.xdist_group("demo")
-async def test_the_demo_tells_its_story_leaves_nothing_behind_and_can_be_run_again() -> None:
+async def test_the_demo_tells_its_story_leaves_nothing_behind_and_can_be_run_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".env").write_text("of a bot that the demo has nothing to do with")
     with TemporaryDirectory(prefix="boostmon-seen-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         for _ in range(2):
-            process = await start(folder)
+            process = await start(folder, cwd=tmp_path)
             out, err = await asyncio.wait_for(process.communicate(), LONGEST)
             told = out.decode()
 

@@ -3,10 +3,12 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from boostmon import __version__
+from boostmon.cli.env_file import NAME, EnvFile, read_env_file
 from boostmon.cli.logs import configure_logs
 from boostmon.cli.output import (
     ReaderGoneError,
@@ -32,6 +34,8 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "doctor": "doctor:doctor",
 }
 
+WITHOUT_ENV_FILE = ("demo", "sandbox")  # which have nothing to do with a bot of one's own
+
 
 class OnDemand(click.Group):
     """Loads a command when it is given: most do without Discord, which takes long to load."""
@@ -55,11 +59,25 @@ def boostmon(context: click.Context, *, debug: bool) -> None:
     """Give members of a Discord server roles that end, event-sourced on PostgreSQL."""
     del debug  # read in `main`, which must know it for an error in here, too
     try:
+        if context.invoked_subcommand not in WITHOUT_ENV_FILE:
+            context.obj = _take_env_file(tells=context.invoked_subcommand == "doctor")
         configure_logs(load(LogConfig, os.environ))
     except ConfigurationError:
         if context.invoked_subcommand != "doctor":  # who tells what else is wrong as well
             raise
         configure_logs(LogConfig())
+
+
+def _take_env_file(*, tells: bool) -> EnvFile:
+    """Put into the environment what `.env` adds; *tells*: what is wrong with it is returned."""
+    try:
+        added = read_env_file(Path(NAME), os.environ)
+    except ConfigurationError as error:
+        if not tells:
+            raise
+        return EnvFile(complaint=error)
+    os.environ.update(added)
+    return EnvFile(names=frozenset(added))
 
 
 def main() -> None:

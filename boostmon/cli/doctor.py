@@ -12,6 +12,7 @@ from rich.text import Text
 
 from boostmon.cli.database_checks import look_at_database
 from boostmon.cli.discord_checks import look_at_discord
+from boostmon.cli.env_file import EnvFile
 from boostmon.cli.settings_checkup import look_at_settings
 from boostmon.finding import Finding
 
@@ -22,9 +23,10 @@ MARKS = {"green": "✓ green ", "yellow": "! yellow", "red": "✗ red   "}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def doctor(*, as_json: bool) -> None:
+@click.make_pass_decorator(EnvFile, ensure=True)
+def doctor(env_file: EnvFile, *, as_json: bool) -> None:
     """Look for what is wrong, and say what to do about it; exit 1 if anything is red."""
-    findings = asyncio.run(_doctor(os.environ))
+    findings = asyncio.run(_doctor(os.environ, env_file))
     count = {colour: sum(f.colour == colour for f in findings) for colour in MARKS}
     if as_json:
         click.echo(msgspec.json.encode({"findings": findings, **count}))
@@ -34,10 +36,10 @@ def doctor(*, as_json: bool) -> None:
         sys.exit(1)
 
 
-async def _doctor(environ: Mapping[str, str]) -> list[Finding]:
+async def _doctor(environ: Mapping[str, str], env_file: EnvFile) -> list[Finding]:
     """Look at everything, and change nothing."""
     with Console(stderr=True).status("looking at the settings") as status:
-        settings = look_at_settings(environ)
+        settings = look_at_settings(environ, env_file)
         status.update("looking at the database")
         database = await look_at_database(settings)
         status.update("looking at Discord")

@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 from msgspec import Struct, structs
 
+from boostmon.cli.env_file import EnvFile
 from boostmon.config import (
     ClockConfig,
     DatabaseConfig,
@@ -24,6 +25,7 @@ from boostmon.finding import Finding, green, red, yellow
 KINDS: tuple[type[Struct], ...] = (
     *(DatabaseConfig, PoolConfig, DiscordConfig, SweepConfig, ClockConfig, HttpConfig, LogConfig),
 )
+WITHOUT = EnvFile()
 UNSET = "not set"
 OURS = ("BOOSTMON_", "DISCORD_")
 STAND_IN = "unset"  # in the place of a token, so that the rest can be read without one
@@ -41,16 +43,21 @@ class Settings(Struct, frozen=True):
     findings: list[Finding]
 
 
-def look_at_settings(environ: Mapping[str, str]) -> Settings:
-    """Read every variable, each for itself."""
+def look_at_settings(environ: Mapping[str, str], env_file: EnvFile = WITHOUT) -> Settings:
+    """Read every variable, each for itself; *env_file* has told *environ* some of them."""
     usable, refused, findings = dict(environ), set[str](), list[Finding]()
+    if env_file.complaint is not None:
+        sentence, _, remedy = str(env_file.complaint).partition("; ")
+        findings.append(red("configuration", f"{sentence}.", f"{remedy[:1].upper()}{remedy[1:]}"))
     for kind in KINDS:
-        findings += _look_at(kind, usable, refused)
+        findings += _look_at(kind, usable, refused, env_file)
     unique = {finding.found: finding for finding in findings}  # two kinds share a variable
     return Settings(usable, refused, [*unique.values(), *_misspelt(environ)])
 
 
-def _look_at(kind: type[Struct], usable: dict[str, str], refused: set[str]) -> Iterator[Finding]:
+def _look_at(
+    kind: type[Struct], usable: dict[str, str], refused: set[str], env_file: EnvFile
+) -> Iterator[Finding]:
     """Load *kind* again and again, each time without the variable that was refused."""
     stand_in: dict[str, str] = {}
     while True:
@@ -70,7 +77,8 @@ def _look_at(kind: type[Struct], usable: dict[str, str], refused: set[str]) -> I
         name = field.encode_name
         if name not in refused:
             value = _shown(hints[field.name], getattr(config, field.name))
-            yield green("configuration", f"{name}: {value}{_source(usable.get(name), value)}")
+            source = _source(usable.get(name), value, is_from_file=name in env_file.names)
+            yield green("configuration", f"{name}: {value}{source}")
 
 
 def _first_part(error: ConfigurationError) -> str:
@@ -78,9 +86,9 @@ def _first_part(error: ConfigurationError) -> str:
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
-def _source(given: str | None, value: str) -> str:
+def _source(given: str | None, value: str, *, is_from_file: bool) -> str:
     if (given or "").strip():
-        return ", from the environment"
+        return ", from .env" if is_from_file else ", from the environment"
     return ", by default" if value != UNSET else ""
 
 

@@ -106,6 +106,7 @@ class BotProcess:
             return await asyncio.create_subprocess_exec(
                 *[sys.executable, "-m", "boostmon", "run"],
                 env=os.environ | environ,
+                cwd=self._log.parent,  # where there is no .env
                 stdout=out,
                 stderr=out,
                 start_new_session=True,

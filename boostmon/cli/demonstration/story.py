@@ -154,6 +154,7 @@ class Story:
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "boostmon", *arguments],
             env=os.environ | self._environ,
+            cwd=self._folder,  # where there is no .env
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -1,0 +1,67 @@
+"""Reads `.env`, strictly: only what every reader of such files takes in the same way."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from boostmon.errors import ConfigurationError
+
+NAME = ".env"
+OURS = re.compile(r"(BOOSTMON|DISCORD)_\w+|DATABASE_URL|PORT", re.ASCII)
+LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
+VALUE = re.compile(
+    r"""'(?P<single>[^']*)'|"(?P<double>[^"$\\`]*)"|(?P<bare>[^\s'"$\\`#][^\s'"$\\`]*|)"""
+)
+
+
+class EnvFile(Struct, frozen=True):
+    """Which variables `.env` has set, or why it could not be read."""
+
+    names: frozenset[str] = frozenset()
+    complaint: ConfigurationError | None = None
+
+
+def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return our variables of the file at *path* that are not set in *environ*, even to nothing.
+
+    What is not ours belongs to somebody else, such as Compose. Without a file: none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{NAME} is not written in UTF-8; save it as such.") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{NAME} cannot be read ({error.strerror}); let BoostMon read it, or take it away."
+        ) from error
+    found: dict[str, str] = {}
+    for number, name, value in _assignments(text):
+        if name in found:
+            raise _malformed(number, f"{name} is set a second time; leave one of them out")
+        found[name] = value
+    return {
+        name: value for name, value in found.items() if OURS.fullmatch(name) and name not in environ
+    }
+
+
+def _assignments(text: str) -> Iterator[tuple[int, str, str]]:
+    """Give the number, the name and the value of each line; no refusal quotes a value."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        parts = LINE.fullmatch(stripped)
+        if parts is None:
+            raise _malformed(number, "write NAME=value, and a comment on a line of its own")
+        name, value = parts["name"], VALUE.fullmatch(parts["value"])
+        if value is None or not parts["value"].isprintable():
+            raise _malformed(number, f"put the value of {name} into single quotes, on one line")
+        yield number, name, value["single"] or value["double"] or value["bare"] or ""
+
+
+def _malformed(number: int, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"{NAME} is malformed in line {number}; {remedy}.")
