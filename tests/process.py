@@ -1,5 +1,6 @@
 """The bot as a process of its own in a server of the sandbox, and the pages that it serves."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -13,7 +14,7 @@ from boostmon.config import DiscordConfig, SweepConfig
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.pool import Database
 from tests.sandbox_client import Client, sandbox
-from tests.test_cli import discord, eventually, registered, running
+from tests.test_cli import READY_WITHIN, discord, eventually, registered, running
 from tests.town import Town
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -31,6 +32,17 @@ class Pages:
         """Return the status and the text of a page."""
         async with self._http.get(self._url + path) as answer:
             return answer.status, await answer.text()
+
+    async def until_served(self) -> None:
+        """Wait until the process listens."""
+        async with asyncio.timeout(READY_WITHIN):
+            while True:
+                try:
+                    await self.get("/healthz")
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
 
     async def ready(self) -> dict[str, bool]:
         """Return what /readyz says of each part."""
@@ -86,6 +98,7 @@ async def at_work_in(
     async with running("run", **settings) as process:
         pages = Pages(client.http, port)
         town = Town(client, _as_seen_from_outside(client, database, url, clock))
+        await pages.until_served()
         await eventually(lambda: registered(client.sandbox))
         yield Running(process, pages, town)
 

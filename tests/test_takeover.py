@@ -9,11 +9,14 @@ import asyncpg
 import pytest
 
 from boostmon.bot.relay import RENEW_EVERY
+from boostmon.database.pool import Database
 from boostmon.projections.lease import TERM
 from tests.databases import world_folder
+from tests.process import at_work, at_work_in
 from tests.sandbox_client import Client, sandbox
-from tests.test_cli import READY_WITHIN, discord, eventually, registered, running, stopped
+from tests.test_cli import READY_WITHIN, discord, ended, eventually, registered, running, stopped
 from tests.test_embedded import another_process, role_of
+from tests.test_monitoring import until_ready
 
 GIVE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 
@@ -59,6 +62,37 @@ async def test_what_a_killed_process_owed_is_carried_out_by_another(
                 await eventually(lambda: roles(client) == ["VIP"])
                 assert 0 == (await stopped(second, signal.SIGTERM)).code
     assert ["done"] == [row["state"] for row in await owner.fetch("SELECT state FROM effects")]
+
+
+async def test_a_rolling_deploy_loses_no_command_and_does_each_once(
+    owner_url: str, database: Database
+) -> None:
+    async with at_work(database, owner_url) as old:
+        client, town = old.town.client, old.town
+        await town.say("olga", "settime", user="max", role="VIP", duration="1h")
+        async with at_work_in(client, database, owner_url) as new:
+            await until_ready(new)
+            given = [await town.send("olga", "settime", user="vera", role="VIP", duration="1h")]
+            old.process.send_signal(signal.SIGTERM)
+            given.append(await town.send("olga", "settime", user="carl", role="VIP", duration="1h"))
+            assert 0 == (await ended(old.process)).code
+            given.append(await town.send("olga", "pausetime", user="max"))
+            titles = [title(await town.reply(each)) for each in given]
+            await eventually(lambda: all("VIP" in town.roles_of(who) for who in ("vera", "carl")))
+            assert 0 == (await stopped(new.process, signal.SIGTERM)).code
+
+        assert ["Timed Role Activated"] * 2 + ["Timed Role Paused"] == titles
+        assert ["Paused", "TimerSet", "TimerSet", "TimerSet"] == sorted(await town.events())
+        given_roles = [
+            (request["method"], request["path"].rpartition("/members/")[2])
+            for request in client.sandbox.state()["requests"]
+            if request["method"] == "PUT" and "/members/" in request["path"]
+        ]
+        assert 3 == len(given_roles) == len(set(given_roles))
+
+
+def title(record: dict[str, Any]) -> str:
+    return str(record["message"]["embeds"][0]["title"])
 
 
 async def until_leading(owner: asyncpg.Connection) -> None:
