@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak clients fix lock
+.PHONY: help demo test check bench soak clients fix dist lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ clients: .venv-clients/.ready .venv-clients/node/.ready ## Install bots of other
 fix: .venv/.ready ## Format and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dist: .venv/.ready ## Build the sdist and the wheel of a release into dist/
+	rm -rf $(DIST)
+	$(BIN)/hatchling build --directory $(DIST)
+
+DIST := dist
 
 lock: ## Lock the newest allowed versions with their hashes (needs uv and npm)
 	uv pip compile pyproject.toml --extra embedded $(LOCK) -o requirements.txt
