@@ -529,9 +529,7 @@ async def test_a_long_suggestion_leaves_the_send_button_in_its_place(
         await mona.picture(f"long-{viewport['width']}")
 
 
-async def test_messages_sent_fast_come_one_by_one_and_in_order(
-    client: Client, mona: Person
-) -> None:
+async def test_messages_sent_fast_come_one_by_one_and_in_order(mona: Person) -> None:
     async def hold(route: Route) -> None:
         await free.wait()
         await route.continue_()
