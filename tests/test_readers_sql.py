@@ -123,7 +123,7 @@ def test_the_page_has_the_columns_and_types_of_the_table() -> None:
 def with_statistics(folder: Path) -> Binaries | None:
     """Find a PostgreSQL of this machine that has pg_stat_statements."""
     for found in binaries._installed(binaries.account_for(folder)):  # noqa: SLF001 - of all, any
-        if any(found.bin.parent.rglob("pg_stat_statements.so")):
+        if found.major >= binaries.OLDEST and any(found.bin.parent.rglob("pg_stat_statements.so")):
             return found
     return None
 
