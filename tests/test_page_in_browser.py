@@ -185,6 +185,10 @@ async def test_a_command_that_somebody_may_not_use_is_not_offered_and_says_why(
     await expect(mona.find("#suggestions [role=option] .label")).to_have_text(["/greet"])
     await mona.type("rule")
     await expect(mona.find("#suggest-empty")).to_have_text("/rule needs Manage Roles.")
+    await mona.type(" @vera now")
+    await expect(mona.find("#suggest-empty")).to_have_text("/rule needs Manage Roles.")
+    await mona.press("Enter")
+    await expect(mona.find("#composer-error")).to_have_text("/rule needs Manage Roles.")
 
 
 async def test_a_private_reply_is_seen_by_one_person_and_can_be_dismissed(

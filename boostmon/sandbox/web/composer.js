@@ -64,7 +64,7 @@ function typed() {
 /** Say why no command is offered. */
 function nothing(all, name) {
   if (!all.length) return "No bot has registered a command here yet.";
-  const refused = all.find((one) => one.name === name || (name && one.name.startsWith(name)));
+  const refused = all.find((one) => `${name} `.startsWith(`${one.name} `)) ?? all.find((one) => name && one.name.startsWith(name));
   return refused?.why ?? `There is no command /${name}.`;
 }
 
