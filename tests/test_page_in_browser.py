@@ -562,3 +562,34 @@ async def test_a_message_that_was_not_sent_comes_back_into_the_box(
         await mona.press("Enter")
         await expect(mona.find("#composer-error")).to_have_text("Not today.")
         await expect(box).to_have_value("hello")
+
+
+async def test_a_message_that_is_too_long_stays_whole_and_the_page_says_so(mona: Person) -> None:
+    box, error = mona.find("#composer-text"), mona.find("#composer-error")
+    await box.fill("x" * 2001)
+    await mona.press("Enter")
+    said = "Your message has 2001 characters; at most 2000 can be sent."
+    await expect(error).to_have_text(said)
+    await expect(box).to_have_value("x" * 2001)
+    await mona.press("Backspace", "Enter")
+    await expect(error).to_have_text("")
+    await expect(mona.last.locator(".text")).to_have_text("x" * 2000)
+    await expect(box).to_have_value("")
+
+
+async def test_shift_and_enter_make_a_new_line(mona: Person) -> None:
+    box = mona.find("#composer-text")
+    await box.focus()
+    low = await box.bounding_box()
+    await mona.type("one")
+    await mona.press("Shift+Enter")
+    await mona.type("two")
+    await expect(box).to_have_value("one\ntwo")
+    high = await box.bounding_box()
+    assert low
+    assert high
+    assert high["height"] > low["height"]
+    await mona.picture("two-lines")
+    await mona.press("Enter")
+    await expect(mona.last.locator(".text")).to_contain_text("two")
+    assert await mona.last.locator(".text").inner_text() == "one\ntwo"

@@ -13,6 +13,8 @@ import { store } from "./store.js";
 const WHOLE = /^\/([\w-]+(?: [\w-]+){0,2}) ([\w-]+:.+)$/;
 const PARTS = /([\w-]+):\s*(.*?)(?=\s+[\w-]+:|$)/g;
 
+const LONGEST = 2000;
+
 let line = null;
 let said = Promise.resolve();
 
@@ -103,6 +105,9 @@ function pressed(event) {
   if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey && listbox.chosen) {
     event.preventDefault();
     listbox.picked(listbox.chosen);
+  } else if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    submit();
   } else if (event.key === "Escape") {
     listbox.hide();
   }
@@ -113,8 +118,13 @@ function submit() {
   const written = text().value.trim();
   if (!written) return null;
   if (written.startsWith("/")) return complain(nothing(commands(), written.slice(1)));
+  if (lengthOf(written) > LONGEST) return complain(tooLong(written));
   return say(written);
 }
+
+/** Count as Discord does: characters, not halves of them. */
+const lengthOf = (written) => [...written].length;
+const tooLong = (written) => `Your message has ${lengthOf(written)} characters; at most ${LONGEST} can be sent.`;
 
 /** Send a message after those that are on their way; the box is free at once. */
 function say(content) {

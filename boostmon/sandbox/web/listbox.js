@@ -17,7 +17,7 @@ export const listbox = {
 
   /** Show items for a field, the one at `first` active (-1: none); `picked` is called with the one chosen. */
   show(field, items, { title, empty, picked, first = 0 }) {
-    this.field?.setAttribute("aria-expanded", "false");
+    this.expand(false);
     this.field?.removeAttribute("aria-activedescendant");
     Object.assign(this, { items, field, picked, active: -1 });
     byId("suggest-title").textContent = title ?? "";
@@ -26,8 +26,13 @@ export const listbox = {
     byId("suggestions").replaceChildren(...items.map((item, index) => this.draw(item, index)));
     byId("suggestions").hidden = !items.length;
     byId("suggest-box").hidden = !items.length && !empty;
-    field.setAttribute("aria-expanded", String(items.length > 0));
+    this.expand(items.length > 0);
     if (items.length && first >= 0) this.move(first);
+  },
+
+  /** Say to a screen reader whether the list is open; a field of several lines cannot say so. */
+  expand(open) {
+    if (this.field?.getAttribute("role") === "combobox") this.field.setAttribute("aria-expanded", String(open));
   },
 
   draw(item, index) {
@@ -65,7 +70,7 @@ export const listbox = {
 
   hide() {
     byId("suggest-box").hidden = true;
-    this.field?.setAttribute("aria-expanded", "false");
+    this.expand(false);
     this.field?.removeAttribute("aria-activedescendant");
     this.items = [];
     this.active = -1;
