@@ -57,13 +57,14 @@ class Node:
 
     def follow(self, other: "Node") -> None:
         """Become a standby of *other*, which has not been started yet."""
-        data, account = self._server.data, self._server.account
-        shutil.copytree(other._server.data, data)  # noqa: SLF001 - it is one of us
-        (data / "standby.signal").touch()
-        self.configure(STANDBY.format(socket=other.socket, port=PORT))
-        if account:
-            for path in (data, *data.rglob("*")):
-                os.chown(path, account.uid, account.gid)
+        shutil.copytree(other._server.data, self._server.data)  # noqa: SLF001 - it is one of us
+        self._recover("standby", STANDBY.format(socket=other.socket, port=PORT))
+
+    def go_back(self, base: Path, settings: str) -> None:
+        """Put a base backup into the place of what is there, to be recovered from."""
+        shutil.rmtree(self._server.data)
+        shutil.copytree(base, self._server.data)
+        self._recover("recovery", settings)
 
     def configure(self, settings: str) -> None:
         """Add *settings* for the next start."""
@@ -107,6 +108,18 @@ class Node:
         async with asyncio.timeout(PATIENCE), session(self.url("postgres", database)) as connection:
             while not await connection.fetchval(question):  # noqa: ASYNC110 - a server raises no event
                 await asyncio.sleep(0.02)
+
+    def own(self, *paths: Path) -> None:
+        """Give files to whoever runs the server."""
+        if account := self._server.account:
+            for path in paths:
+                os.chown(path, account.uid, account.gid)
+
+    def _recover(self, how: str, settings: str) -> None:
+        data = self._server.data
+        (data / f"{how}.signal").touch()
+        self.configure(settings)
+        self.own(data, *data.rglob("*"))
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:

@@ -13,6 +13,7 @@ from boostmon.database.connection import role_of, session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import connect
 from boostmon.database.provision import BOT, NAME
+from tests.bench.logs import fill
 from tests.cluster import Node, single
 from tests.process import Running, at_work_in
 from tests.sandbox_client import Client, sandbox
@@ -22,17 +23,21 @@ PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 NAMES = ("carl", "max", "vera")
 POSTED = {"path": "/channels/{channel_id}/messages", "method": "POST"}
 TAKEN = {"path": "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", "method": "DELETE"}
-TRIED = "SELECT count(*) = {} FROM effects WHERE state = 'owed' AND attempts > 0"
+FAILED = "SELECT count(*) = {} FROM effects WHERE state = 'owed' AND last_error <> ''"
 SETTLED = "SELECT count(*) = 10 AND bool_and(state = 'done') FROM effects"
 LAPSE = "UPDATE lease SET expires_at = now()"  # so much time has passed since the dump
 
 
-async def carry_out(heading: str, node: Node, folder: Path) -> str:
-    """Run what the page shows below *heading*, with both variables leading to *node*."""
+def shown(heading: str, language: str) -> list[str]:
+    """Give the blocks that the page has below *heading*."""
     (section,) = re.findall(
         rf"^### {heading}\n(.*?)^##", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
-    (commands,) = re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+
+
+async def carry_out(commands: str, node: Node, folder: Path) -> str:
+    """Run what the page shows, with both variables leading to *node*; return what it printed."""
     process = await asyncio.create_subprocess_exec(
         *["bash", "-euo", "pipefail", "-c", commands],
         cwd=folder,
@@ -41,6 +46,8 @@ async def carry_out(heading: str, node: Node, folder: Path) -> str:
             "PATH": f"{find(None).bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "DATABASE_URL": node.url(BOT),
             "BOOSTMON_OWNER_DATABASE_URL": node.url(NAME),
+            "PGHOST": str(node.socket),
+            "PGUSER": "postgres",
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -85,16 +92,18 @@ async def test_a_bot_goes_on_from_a_backup_and_does_once_what_was_owed(tmp_path:
             await let_end(bot, "max")
             await eventually(lambda: (notices(client), taken(client)) == (["max"], ["max"]))
             await bot.town.say("olga", "settime", user="max", role="VIP", duration="1h")
-            for tried, (name, refused) in enumerate((("vera", POSTED), ("carl", TAKEN)), start=1):
+            for failed, (name, refused) in enumerate((("vera", POSTED), ("carl", TAKEN)), start=1):
                 await client.sim("fault", refused | {"status": 500, "times": 1000})
                 await let_end(bot, name)
-                await here.until(TRIED.format(tried))
+                await here.until(FAILED.format(failed))
             before = notices(client), taken(client)
-            await carry_out("Backup", here, tmp_path)  # while it runs
+            [dump] = shown("Backup", "sh")
+            await carry_out(dump, here, tmp_path)  # while it runs
             assert (await stopped(bot.process, signal.SIGTERM)).code == 0
         await client.sim("fault", method="DELETE")
 
-        checked = await carry_out("Restore", elsewhere, tmp_path)
+        [restore] = shown("Restore", "sh")
+        checked = await carry_out(restore, elsewhere, tmp_path)
         await elsewhere.ask(LAPSE)
         async with (
             await connect(elsewhere.url(BOT), pool=PoolConfig()) as database,
@@ -110,3 +119,36 @@ async def test_a_bot_goes_on_from_a_backup_and_does_once_what_was_owed(tmp_path:
 
 def owned_by(node: Node) -> dict[str, str]:
     return {"BOOSTMON_OWNER_DATABASE_URL": node.url(NAME)}
+
+
+async def test_a_log_goes_back_to_a_moment_before_a_mishap() -> None:
+    async with single() as node:
+        folder = node.socket.parents[1]
+        archive, base = folder / "archive", folder / "base"
+        archive.mkdir()
+        node.own(archive)
+        keep, recover = (
+            text.replace("/archive", str(archive))
+            for text in shown("Point-in-time recovery", "ini")
+        )
+        [backup] = shown("Point-in-time recovery", "sh")
+        await node.stop()
+        node.configure(keep)
+        await node.start()
+        async with session(node.url(NAME)) as owner:
+            await migrate(owner, role_of(node.url(BOT)))
+            await carry_out(backup.replace("/backup/monday", str(base)), node, folder)
+            await fill(owner, events=80, timers=20)
+        head = await carry_out("boostmon replay --check", node, folder)
+        moment = await node.ask("SELECT clock_timestamp()::text")
+        await node.ask("DROP TABLE events CASCADE")
+        last = await node.ask("SELECT pg_walfile_name(pg_switch_wal())")
+        await eventually((archive / last).exists)
+        await node.stop()
+
+        node.go_back(base, re.sub(r"(?<=recovery_target_time = ').*(?=')", moment, recover))
+        await node.start()
+        await node.until("SELECT NOT pg_is_in_recovery()")
+
+        assert "80 events, head 80:" in head
+        assert head == await carry_out("boostmon replay --check", node, folder)

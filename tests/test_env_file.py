@@ -134,6 +134,15 @@ def test_a_variable_that_is_set_wins_even_when_it_is_empty(file: Path) -> None:
     assert {"DISCORD_TOKEN": "t"} == read_env_file(file, {"PORT": "81", "DATABASE_URL": ""})
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL"])
+def test_the_two_urls_are_taken_from_one_place(file: Path, name: str) -> None:
+    urls = "DATABASE_URL=postgresql://b@h/d\nBOOSTMON_OWNER_DATABASE_URL=postgresql://o@h/d\n"
+    file.write_text(f"{urls}PORT=80\n", encoding="utf-8")
+
+    assert {"PORT": "80"} == read_env_file(file, {name: "postgresql://elsewhere/d"})
+    assert 3 == len(read_env_file(file, {}))
+
+
 def test_variables_of_others_are_left_to_them(file: Path) -> None:
     file.write_text("PATH=/x\nPOSTGRES_PASSWORD=x\nPORTS=1\nPORT=80\n", encoding="utf-8")
 

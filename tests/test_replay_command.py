@@ -273,6 +273,11 @@ async def test_a_standby_can_be_checked_looked_back_at_told_of_counted_and_expor
         user = await nodes.second.ask("SELECT user_id FROM event_log WHERE position = 1")
         told = await boostmon("history", user, "--json", DATABASE_URL=url)
         counted = await boostmon("stats", "--days", "10000", "--json", DATABASE_URL=url)
+        as_bot = nodes.second.url("boostmon_bot")
+        by_the_bot = [
+            await boostmon(*words, DATABASE_URL=as_bot)
+            for words in (["replay", "--check"], ["history", user], ["stats"], ["export"])
+        ]
         exported = await boostmon("export", DATABASE_URL=url)
         mended = await boostmon("replay", DATABASE_URL=url)
         with pytest.raises(DatabaseError, match=r"^The standby has ended the reading .* at the"):
@@ -283,6 +288,7 @@ async def test_a_standby_can_be_checked_looked_back_at_told_of_counted_and_expor
     assert json.loads(looked.out)["position"] == 400
     assert json.loads(told.out)[0]["position"] == 1
     assert counted.code == 0, counted.err
+    assert [0] * 4 == [outcome.code for outcome in by_the_bot], by_the_bot
     assert json.loads(counted.out)["total"]["set"] >= 100
     assert len(exported.out.splitlines()) == 400
     assert mended.sentence.startswith("This server is a standby, where nothing can be mended; name")

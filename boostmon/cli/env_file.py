@@ -10,6 +10,7 @@ from boostmon.errors import ConfigurationError
 
 NAME = ".env"
 OURS = re.compile(r"(BOOSTMON|DISCORD)_\w+|DATABASE_URL|PORT", re.ASCII)
+URLS = {"DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL"}
 LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 VALUE = re.compile(
     r"""'(?P<single>[^']*)'|"(?P<double>[^"$\\`]*)"|(?P<bare>[^\s'"$\\`#][^\s'"$\\`]*|)"""
@@ -26,7 +27,8 @@ class EnvFile(Struct, frozen=True):
 def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return our variables of the file at *path* that are not set in *environ*, even to nothing.
 
-    What is not ours belongs to somebody else, such as Compose. Without a file: none.
+    What is not ours belongs to somebody else, such as Compose. Without a file: none. The two URLs
+    lead to one database, so they come from one place: when either is set, neither is taken.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -43,8 +45,9 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         if name in found:
             raise _malformed(number, f"{name} is set a second time; leave one of them out")
         found[name] = value
+    settled = {*environ, *(URLS if URLS & environ.keys() else ())}
     return {
-        name: value for name, value in found.items() if OURS.fullmatch(name) and name not in environ
+        name: value for name, value in found.items() if OURS.fullmatch(name) and name not in settled
     }
 
 
