@@ -14,6 +14,23 @@ OF_OTHERS = {  # options on our pages that are another program's
     "--owner": "createdb",
     "--protocol": "pgbench",
     "--markdown": "python -m tests.bench",
+    "--username": "pg_dump",
+    "--build": "docker compose",
+    "--detach": "docker compose",
+    "--now": "systemctl",
+    "--no-create-home": "useradd",
+    "--system": "useradd",
+    "--require-hashes": "pip",
+    "--no-deps": "pip",
+    "--file": "pg_dump",
+    "--format": "pg_dump",
+    "--no-owner": "pg_dump",
+    "--no-privileges": "pg_dump",
+    "--exit-on-error": "pg_restore",
+    "--single-transaction": "pg_restore",
+    "--dbname": "pg_restore",
+    "--checkpoint": "pg_basebackup",
+    "--pgdata": "pg_basebackup",
 }
 
 
