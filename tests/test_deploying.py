@@ -113,6 +113,7 @@ async def test_what_the_image_copies_is_enough_to_migrate(
     _, found = await call(sys.executable, "-c", place, cwd=tmp_path)
 
     assert (0, f"{tmp_path}/boostmon/__init__.py\n") == (code, found), said
+    assert "applied 0001_role_timers\n" in said
 
 
 async def test_the_health_check_passes_for_a_bot_that_lives_and_for_no_other(
