@@ -399,6 +399,9 @@ async def test_on_a_phone_the_sides_are_drawers(
 ) -> None:
     async with person(at, client.sandbox.url, pictures, viewport=PHONE) as mona:
         assert await mona.page.evaluate("document.documentElement.scrollWidth") == 360
+        box = await mona.find("#composer-text").bounding_box()
+        assert box
+        assert box["height"] < 40
         await expect(mona.find("#people")).to_be_hidden()
         await mona.find("#open-people").click()
         await expect(mona.member("Max")).to_be_visible()
@@ -593,3 +596,19 @@ async def test_shift_and_enter_make_a_new_line(mona: Person) -> None:
     await mona.press("Enter")
     await expect(mona.last.locator(".text")).to_contain_text("two")
     assert await mona.last.locator(".text").inner_text() == "one\ntwo"
+
+
+async def test_a_command_entered_twice_is_sent_once(client: Client, mona: Person) -> None:
+    async def hold(route: Route) -> None:
+        came.append(route)
+        await free.wait()
+        await route.continue_()
+
+    free = asyncio.Event()
+    came: list[Route] = []
+    await mona.page.route("**/_sim/interaction", hold)
+    await mona.begin("rule")
+    await mona.press("Enter", "Enter")
+    free.set()
+    await expect(mona.last).to_contain_text("no bot is connected")
+    assert (len(came), len(uses(client, 2))) == (1, 1)

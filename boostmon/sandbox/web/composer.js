@@ -139,18 +139,23 @@ function say(content) {
 }
 
 async function send() {
-  const options = line.collect();
-  if (!options) return;
-  const body = asked(line.chosen, options);
-  const { name } = line.chosen;
+  const sent = line;
+  const options = sent.collect();
+  if (!options || sent.isSent) return;
+  const body = asked(sent.chosen, options);
+  const { name } = sent.chosen;
+  sent.isSent = true;
   try {
     store.last = body;
     const made = await sim("interaction", body);
     store.touch("last");
-    leave("");
-    text().focus();
+    if (line === sent) {
+      leave("");
+      text().focus();
+    }
     explain(made.sessions ? await store.answer(made.id) : null, made, `/${name}`);
   } catch (error) {
+    sent.isSent = false;
     complain(sentence(error.message));
   }
 }
