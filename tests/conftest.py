@@ -28,12 +28,16 @@ SERVER = pytest.StashKey[TestServer]()
 RUNNING = pytest.StashKey[ExitStack]()
 
 
+def pytest_collection_finish() -> None:
+    """Go where the developer has no .env; not earlier, since files may be named from here."""
+    os.chdir(Path(__file__).parent)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take the developer's own settings away, and start the server: one for all workers."""
     for name in list(os.environ):
         if name.startswith(("BOOSTMON_", "DISCORD_")) or name in ("DATABASE_URL", "PORT"):
             del os.environ[name]
-    os.chdir(Path(__file__).parent)  # where the developer has no .env
     structlog.configure(processors=PLAIN)
     if hasattr(config, "workerinput"):
         server = msgspec.convert(config.workerinput["server"], TestServer)

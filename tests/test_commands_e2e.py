@@ -360,7 +360,8 @@ async def test_typing_a_duration_shows_what_it_means(town: Town) -> None:
     shown = await town.type("mona", "settime", user="max", role="VIP", duration="1h30m")
     more = await town.type("mona", "addtime", user="max", duration="1h30m")
     less = await town.type("mona", "removetime", user="max", duration="90")
-    usual = await town.type("mona", "settime", user="max", role="VIP", duration="soon")
+    usual = await town.type("mona", "settime", user="max", role="VIP", duration="")
+    nothing = await town.type("mona", "settime", user="max", role="VIP", duration="soon")
 
     (name,) = shown
     assert name.startswith("1h30m → ends ")
@@ -368,6 +369,7 @@ async def test_typing_a_duration_shows_what_it_means(town: Town) -> None:
     assert more == {"1h30m → 1 hour 30 minutes more": "1h30m"}
     assert less["90 → 1 hour 30 minutes less"] == "90"
     assert "30m" in usual.values()
+    assert nothing == {}
 
 
 async def test_what_could_not_be_acknowledged_is_not_decided(town: Town) -> None:

@@ -282,7 +282,10 @@ async def test_a_server_that_was_killed_is_started_again(data_dir: Path) -> None
 
         async def other_server(connection: asyncpg.Connection) -> int | None:
             await connection.execute("SELECT 1")
-            return read_pidfile(data_dir / "data")[0]
+            found, _ = read_pidfile(data_dir / "data")
+            if found == pid:
+                raise ConnectionResetError("a child that has not noticed yet")
+            return found
 
         await gone(pid)
         assert await database.run(other_server, deadline=20) != pid
