@@ -335,8 +335,9 @@ async def in_shell(line: str, url: str) -> tuple[str, list[str]]:
 
 
 NO_DEV_FULL = pytest.mark.skipif(
+    # Linux has it, macOS has not, and no other file is full at will.
     not Path("/dev/full").exists(),
-    reason="this system has no /dev/full",  # as on macOS, and nothing else is full at will
+    reason="this system has no /dev/full",
 )
 
 

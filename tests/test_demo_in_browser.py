@@ -8,13 +8,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser import CHROMIUM, WIDE, Person, browser, demo_process, person
+from tests.browser import IN_A_BROWSER, WIDE, Person, browser, demo_process, person
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")

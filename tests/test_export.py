@@ -25,7 +25,7 @@ from boostmon.events.names import is_pseudonym
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.projections.replay import check
 from tests.databases import TestServer, schema
-from tests.test_cli import boostmon
+from tests.test_cli import NO_DEV_FULL, boostmon
 from tests.timers import CHANNEL, M, fresh_timer, handler_over, slash
 
 NOW = 1_700_000_000_123
@@ -640,10 +640,7 @@ async def test_an_existing_file_is_replaced_whole_but_not_by_a_continuation(
 
 
 @pytest.mark.usefixtures("timers")
-@pytest.mark.skipif(
-    not Path("/dev/full").exists(),
-    reason="this system has no /dev/full",  # as on macOS, and nothing else is full at will
-)
+@NO_DEV_FULL
 async def test_a_full_disk_is_a_sentence(owner_url: str) -> None:
     outcome = await boostmon("export", "/dev/full", DATABASE_URL=owner_url)
 

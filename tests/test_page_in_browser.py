@@ -12,14 +12,10 @@ from aiohttp import FormData
 from playwright.async_api import Browser, Route, expect
 
 from boostmon.sandbox import Sandbox
-from tests.browser import CHROMIUM, PHONE, WIDE, Person, browser, person
+from tests.browser import IN_A_BROWSER, PHONE, WIDE, Person, browser, person
 from tests.sandbox_client import Client, sandbox
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = IN_A_BROWSER
 
 REPLY, CHOICES, MODAL = 4, 8, 9
 PRIVATE = 64

@@ -132,7 +132,7 @@ async def test_the_slow_query_statement_tells_what_took_long() -> None:
     (block,) = [b for b in blocks("sql") if b.text.startswith(NEEDS_STATISTICS)]
     with world_folder() as folder:
         found = with_statistics(folder)
-        if found is None:
+        if found is None:  # the embedded server has none of the extensions of contrib
             pytest.skip("no PostgreSQL of this machine has the extension pg_stat_statements")
         node = Node(folder / "node")
         node._server = structs.replace(node._server, binaries=found)  # noqa: SLF001 - ours has none
