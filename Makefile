@@ -61,7 +61,7 @@ else
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
@@ -73,7 +73,7 @@ ifdef UV
 		uv pip sync --quiet --python .venv-bench/bin/python --require-hashes $< && touch $@
 else
 	-$(PYTHON) -m venv --clear .venv-bench && \
-		.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+		.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $< && touch $@
 endif
 
 # Bots of other libraries, against which the sandbox is tested; without them those tests are skipped.
@@ -83,7 +83,7 @@ ifdef UV
 		uv pip sync --quiet --python .venv-clients/bin/python --require-hashes $< && touch $@
 else
 	-$(PYTHON) -m venv --clear .venv-clients && \
-		.venv-clients/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+		.venv-clients/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $< && touch $@
 endif
 
 .venv-clients/node/.ready: tests/clients/package-lock.json | .venv-clients/.ready

@@ -3,12 +3,15 @@
 import re
 import socket
 import stat
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import msgspec
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from boostmon.database.connection import role_of, session
 from boostmon.database.embedded import EmbeddedPostgres
@@ -116,3 +119,45 @@ def test_make_checks_the_hashes() -> None:
 
     assert [] == [line for line in installs if "--require-hashes" not in line]
     assert len(installs) >= 4
+
+
+@pytest.mark.parametrize("page", ["Makefile", "Dockerfile", "docs/deploying.md"])
+def test_pip_installs_what_is_locked_and_decides_nothing(page: str) -> None:
+    # While it resolves, pip looks at `coverage[toml]` apart from the locked `coverage`, takes the
+    # newest, and refuses it for want of a hash: from the day on which there is a newer one.
+    installs = [
+        line
+        for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
+        if re.search(r"\bpip (--python \S+ )?install .*--require-hashes", line)
+        and not line.strip().startswith("uv ")
+    ]
+
+    assert [] == [line for line in installs if "--no-deps" not in line]
+    assert installs
+
+
+def test_nothing_that_a_locked_package_needs_is_left_out_of_the_lock() -> None:
+    locked = {
+        canonicalize_name(name)
+        for name in re.findall(
+            r"^([\w.-]+)==",
+            (ROOT / "requirements-dev.txt").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    }
+    needed = {
+        (name, canonicalize_name(need.name))
+        for name in sorted(locked)
+        for need in _needs(name)
+        if need.marker is None or need.marker.evaluate({"extra": ""})
+    }
+
+    assert [] == sorted(pair for pair in needed if pair[1] not in locked)
+    assert needed
+
+
+def _needs(name: str) -> list[Requirement]:
+    try:
+        return [Requirement(need) for need in requires(name) or ()]
+    except PackageNotFoundError:  # one for another platform
+        return []
