@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import Task
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -22,21 +23,24 @@ from boostmon.events import store as stores
 from boostmon.events.append import Append, Appended, Conflict, Failed, Outcome, Repeated
 from boostmon.events.batching import Batching
 from boostmon.events.store import EventStore, History
-from boostmon.events.timer import HOUR, TimerId, TimerSet
-from tests.test_store import chain_faults
+from boostmon.events.timer import HOUR, Cleared, TimerEvent, TimerId, TimerSet
+from tests.test_store import faults, impossible_row
 from tests.timers import M, fresh_timer, slash
 
 SET = TimerSet(1_000, HOUR, HOUR + 1_000, M)
 
 
-def following(timer: TimerId, version: int, origin: Origin | None = None) -> Append:
-    """Record a TimerSet after *version* events."""
-    return replace(piece(History(timer, None), [SET], origin or slash()), expected_version=version)
+def following(
+    timer: TimerId, version: int, origin: Origin | None = None, *events: TimerEvent
+) -> Append:
+    """Record *events*, or a TimerSet, after *version* events."""
+    following = piece(History(timer, None), list(events or [SET]), origin or slash())
+    return replace(following, expected_version=version)
 
 
 def refused() -> Append:
     """Return a piece that PostgreSQL refuses."""
-    return replace(following(fresh_timer(), 0), row='{"expires_at": "soon"}')
+    return replace(following(fresh_timer(), 0), row=impossible_row())
 
 
 async def commits(owner: asyncpg.Connection) -> int:
@@ -104,7 +108,7 @@ async def test_a_bad_piece_fails_alone_among_callers(
     outcomes = [outcome for (outcome,) in await asyncio.gather(*calls)]
     assert isinstance(outcomes.pop(2), Failed)
     assert [Appended(1, position) for position in range(1, 5)] == outcomes
-    assert [] == await chain_faults(owner)
+    assert [] == await faults(owner)
 
 
 async def test_what_cannot_even_be_sent_fails_alone(database: Database) -> None:
@@ -156,7 +160,7 @@ async def test_of_two_on_one_stream_the_later_conflicts_or_follows(
     )
     assert [Appended(1, 1), Conflict(1), Appended(2, 2), Conflict(2)] == outcomes
     assert [2] == [row[0] for row in await owner.fetch("SELECT version FROM role_timers")]
-    assert [] == await chain_faults(owner)
+    assert [] == await faults(owner)
 
 
 async def test_of_two_on_one_stream_the_last_decides_whether_there_is_a_row(
@@ -317,7 +321,7 @@ async def _compare(calls: list[Call], bot_url: str, owner_url: str) -> None:
         "SELECT user_id, version, command_id FROM event_log WHERE position > $1 ORDER BY position",
         first_position,
     )
-    assert [] == await chain_faults(owner)
+    assert [] == await faults(owner)
     await owner.close()
     _judge(tasks, calls, timers, run, [tuple(row) for row in log])
 
@@ -327,10 +331,15 @@ async def _call(store: EventStore, timers: list[TimerId], run: int, call: Call) 
         await asyncio.sleep(0)
     return await store.append(
         *(
-            following(timers[timer], version, slash(f"{run}:{command}"))
+            following(timers[timer], version, slash(f"{run}:{command}"), *_events(command))
             for timer, version, command in call.pieces
         )
     )
+
+
+def _events(command: int) -> list[TimerEvent]:
+    """Return what *command* records: every third one ends the timer, which then has no row."""
+    return [SET] if command % 3 else [SET, Cleared(2_000, HOUR - 1_000, "asked")]
 
 
 async def _impatience(tasks: list[asyncio.Task[list[Outcome]]], calls: list[Call]) -> None:
@@ -358,7 +367,7 @@ def _judge(
             by_command = {entry[2]: entry for entry in log}
             match outcome:
                 case Appended(version=version):
-                    assert version == expected + 1
+                    assert version == expected + len(_events(command))
                     assert told.setdefault((user, version), command_id) == command_id
                     assert (user, version, command_id) in log
                 case Repeated(timer=first):
@@ -369,7 +378,8 @@ def _judge(
                 case _:
                     pytest.fail(f"{outcome}")
     own = [entry for entry in log if entry[2].startswith(f"{run}:")]
-    assert len(own) == len({entry[2] for entry in own})
+    for command_id, times in Counter(entry[2] for entry in own).items():
+        assert times == len(_events(int(command_id.partition(":")[2])))
     for timer_id in timers:
         versions = [entry[1] for entry in own if entry[0] == timer_id.user_id]
         assert list(range(1, len(versions) + 1)) == versions
@@ -380,10 +390,12 @@ async def test_a_temporary_table_cannot_stand_in_for_the_log_in_a_batch(
 ) -> None:
     await owner.execute("CREATE TEMPORARY TABLE events (position bigint)")
     await owner.execute(
-        "SELECT append_events(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[0], ARRAY['7'],"
-        " ARRAY[NULL]::text[], ARRAY['cli'], ARRAY[NULL]::text[], ARRAY[1],"
-        """ ARRAY['{"type": "Expired", "at": 1}'], ARRAY[''], ARRAY[0], ARRAY[0])""",
+        "SELECT append_batch(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[0], ARRAY['7'],"
+        " ARRAY[NULL], ARRAY['cli'], ARRAY[1], ARRAY[$4], '{}', '{}', ARRAY[NULL]::bigint[],"
+        " ARRAY[NULL], ARRAY[NULL]::bigint[], ARRAY[NULL]::bigint[], ARRAY[NULL],"
+        " ARRAY[NULL]::bigint[], ARRAY[NULL]::bigint[], ARRAY[NULL]::bigint[], ARRAY[0], ARRAY[0])",
         *astuple(fresh_timer()),
+        '{"type": "Expired", "at": 1}',
     )
     await owner.execute("DROP TABLE pg_temp.events")
     assert await owner.fetchval("SELECT count(*) FROM events") == 1

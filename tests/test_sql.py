@@ -88,10 +88,11 @@ def test_every_argument_of_a_statement_is_explained_in_its_first_lines(path: Pat
     text = path.read_text(encoding="utf-8")
     comment = "\n".join(line for line in text.splitlines() if line.startswith("--"))
     body = text.replace(comment, "")
-    if "$1 …" in comment:
-        return  # the first to the last are named as a range
+    explained = {int(number) for number in re.findall(r"\$(\d+)", comment)}
+    for first, last in re.findall(r"\$(\d+) … \$(\d+)", comment):
+        explained.update(range(int(first), int(last)))
 
-    assert set(re.findall(r"\$\d+", body)) == set(re.findall(r"\$\d+", comment))
+    assert explained == {int(number) for number in re.findall(r"\$(\d+)", body)}
 
 
 def test_every_statement_is_used() -> None:

@@ -5,13 +5,22 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from boostmon.commands.handler import Origin, piece
 from boostmon.database.pool import Database
 from boostmon.errors import UnknownEventError
-from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated
+from boostmon.events.append import (
+    Append,
+    Appended,
+    Conflict,
+    Elsewhere,
+    Failed,
+    Repeated,
+    RowImage,
+)
 from boostmon.events.store import EventStore, History
-from boostmon.events.timer import HOUR, Expired, Paused, TimerEvent, TimerId, TimerSet
+from boostmon.events.timer import HOUR, Cleared, Expired, Paused, TimerEvent, TimerId, TimerSet
 from boostmon.projections.replay import check
 from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, slash
 
@@ -23,8 +32,17 @@ def first(timer: TimerId, *events: TimerEvent, origin: Origin | None = None) -> 
     return piece(History(timer, None), list(events or [SET]), origin or slash())
 
 
-async def chain_faults(owner: asyncpg.Connection) -> list[str]:
-    return (await check(owner)).broken
+def impossible_row() -> RowImage:
+    """Return a row that PostgreSQL refuses: its times are beyond what a timestamp can be."""
+    row = first(fresh_timer()).row
+    assert row
+    return replace(row, updated_at=1 << 62)
+
+
+async def faults(owner: asyncpg.Connection) -> list[object]:
+    """Return where the log is broken, and where a row does not follow from it."""
+    report = await check(owner)
+    return [*report.broken, *report.drifts]
 
 
 async def test_an_append_writes_events_row_and_effects(
@@ -115,7 +133,51 @@ async def test_a_conflict_and_a_repetition_harm_no_neighbour(
         first(fresh_timer()),
     )
     assert [Appended(1, 2), Conflict(1), Repeated(timer), Appended(1, 3)] == outcomes
-    assert [] == await chain_faults(owner)
+    assert [] == await faults(owner)
+
+
+@pytest.mark.parametrize("in_front", ["conflict", "repeated", "elsewhere"])
+async def test_what_is_not_recorded_leaves_rows_and_effects_of_its_neighbours_right(
+    database: Database, owner: asyncpg.Connection, in_front: str
+) -> None:
+    store, alive, begun, ended = EventStore(database), fresh_timer(), fresh_timer(), fresh_timer()
+    origin = slash()
+    await store.append(first(alive, origin=origin), first(ended))
+    over = Cleared(2_000, HOUR - 1_000, "asked")
+    refused = {
+        "conflict": first(alive, SET, over),
+        "repeated": first(alive, over, origin=origin),
+        "elsewhere": first(TimerId(OTHER_GUILD, alive.user_id, alive.role_id), SET, over),
+    }
+    outcomes = await store.append(
+        refused[in_front], first(begun), piece(await store.read(ended), [over], slash())
+    )
+    assert [Appended(1, 3), Appended(2, 4)] == outcomes[1:]
+    assert [] == await faults(owner)
+    rows = await owner.fetch("SELECT user_id FROM role_timers ORDER BY id")
+    assert [alive.user_id, begun.user_id] == [row[0] for row in rows]
+    owed = await owner.fetch("SELECT position, kind FROM effects ORDER BY position")
+    assert [(3, "give_role"), (4, "take_role")] == [tuple(row) for row in owed][2:]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("strange", [{"source": "nobody"}, {"effects": [("give_cake",)]}])
+async def test_no_event_has_another_source_and_no_effect_another_kind(
+    database: Database, strange: dict[str, Any], others: int
+) -> None:
+    neighbours = [first(fresh_timer()) for _ in range(others)]
+    outcomes = await EventStore(database).append(
+        replace(first(fresh_timer()), **strange), *neighbours
+    )
+    assert [Failed, *[Appended] * others] == [type(outcome) for outcome in outcomes]
+
+
+async def test_only_a_client_whose_texts_are_hashed_as_they_stand_may_append(
+    owner: asyncpg.Connection,
+) -> None:
+    await owner.execute("SET client_encoding = 'LATIN1'")
+    with pytest.raises(asyncpg.FeatureNotSupportedError, match="hashed in UTF8"):
+        await owner.execute(APPEND_EVENT, GUILD, ACTOR, ROLE, '{"type": "Expired", "at": 1}')
 
 
 async def test_what_postgresql_refuses_fails_alone(
@@ -129,7 +191,7 @@ async def test_what_postgresql_refuses_fails_alone(
         expected_version=0,
         command_id=bad.command_id,
         actor_id=None,
-        source="nobody",  # type: ignore[arg-type]  # refused by the table's CHECK
+        source="nobody",  # type: ignore[arg-type]  # refused by the database
         events=bad.events,
         row=bad.row,
         effects=bad.effects,
@@ -162,7 +224,7 @@ async def test_positions_are_dense_and_chained_under_many_writers(
     await asyncio.gather(*(store.append(first(fresh_timer())) for _ in range(40)))
     positions = [row[0] for row in await owner.fetch("SELECT position FROM events ORDER BY 1")]
     assert list(range(1, 41)) == positions
-    assert [] == await chain_faults(owner)
+    assert [] == await faults(owner)
 
 
 async def test_a_failed_append_leaves_no_gap(database: Database) -> None:
@@ -175,7 +237,7 @@ async def test_a_failed_append_leaves_no_gap(database: Database) -> None:
         actor_id=None,
         source="slash",
         events=[SET],
-        row='{"expires_at": "soon"}',
+        row=impossible_row(),
         effects=[()],
     )
     (failed,) = await store.append(broken)
@@ -299,10 +361,13 @@ APPEND = (
     "SELECT append(ARRAY[$1], ARRAY[$2], ARRAY[$3], ARRAY[0], ARRAY['7'],"
     " ARRAY[NULL]::text[], ARRAY['cli'], ARRAY[NULL]::text[], ARRAY[1], ARRAY[$4], ARRAY[''])"
 )
-APPEND_ONE = "SELECT append_one($1, $2, $3, 0, '7', NULL, 'cli', NULL, ARRAY[$4], ARRAY[''])"
+APPEND_EVENT = (
+    "SELECT append_event($1, $2, $3, 0, '7', NULL, 'cli', $4, '{}',"
+    " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+)
 
 
-@pytest.mark.parametrize("query", [APPEND, APPEND_ONE])
+@pytest.mark.parametrize("query", [APPEND, APPEND_EVENT])
 async def test_a_temporary_table_cannot_stand_in_for_the_log(
     owner: asyncpg.Connection, query: str
 ) -> None:

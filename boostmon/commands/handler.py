@@ -12,7 +12,7 @@ from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed
 from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
 from boostmon.projections.effects import effects_of
-from boostmon.projections.role_timers import row_document
+from boostmon.projections.role_timers import image
 
 ATTEMPTS = 10
 LONGEST_WAIT = 0.05
@@ -52,7 +52,7 @@ def piece(history: History, events: list[TimerEvent], origin: Origin) -> Append:
         actor_id=origin.actor_id,
         source=origin.source,
         events=events,
-        row=row_document(fold(events, history.state)),
+        row=image(fold(events, history.state)),
         effects=[effects_of(event, origin.source) for event in events],
     )
 

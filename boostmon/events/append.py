@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
+import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
@@ -11,13 +12,28 @@ from boostmon.events.sql import statement
 from boostmon.events.timer import TimerEvent, TimerId, is_snowflake
 
 Source = Literal["slash", "sweeper", "discord", "import", "cli"]
+_encoder = msgspec.json.Encoder()
+
+
+class RowImage(Struct, frozen=True, kw_only=True):
+    """The columns of `role_timers` that a timer's state decides; times in epoch milliseconds."""
+
+    expires_at: int
+    warn_channel_id: str | None
+    paused: bool
+    paused_at: int | None
+    paused_remaining_ms: int
+    warnings_sent: dict[str, bool]
+    created_at: int
+    updated_at: int
+    next_due_at: int | None
 
 
 class Append(Struct, frozen=True, kw_only=True):
     """One piece of history to record, all or nothing.
 
-    *row* is the row of `role_timers` after the events, as JSON, or None for no row. *effects* has,
-    for each event, the kinds of effects that it causes.
+    *row* is the row of `role_timers` after the events, or None for no row. *effects* has, for each
+    event, the kinds of effects that it causes.
     """
 
     timer: TimerId
@@ -26,7 +42,7 @@ class Append(Struct, frozen=True, kw_only=True):
     actor_id: str | None
     source: Source
     events: Sequence[TimerEvent]
-    row: str | None
+    row: RowImage | None
     effects: Sequence[Sequence[str]]
 
 
@@ -66,9 +82,9 @@ Outcome = Appended | Conflict | Repeated | Elsewhere | Failed
 
 def call_for(appends: Sequence[Append]) -> tuple[str, Sequence[object]]:
     """Return the statement that records *appends*, and its arguments."""
-    if len(appends) == 1:
-        return statement("append_one"), _of_one(appends[0])
-    return statement("append_events"), _of_many(appends)
+    if len(appends) == 1 and len(appends[0].events) == 1:
+        return statement("append_event"), _of_one(appends[0])
+    return statement("append_batch"), _of_many(appends)
 
 
 def _of_one(append: Append) -> Sequence[object]:
@@ -80,13 +96,14 @@ def _of_one(append: Append) -> Sequence[object]:
         append.command_id,
         append.actor_id,
         append.source,
-        append.row,
-        [encode(event) for event in append.events],
-        [",".join(kinds) for kinds in append.effects],
+        encode(append.events[0]),
+        append.effects[0],
+        *_columns(append.row),
     )
 
 
 def _of_many(appends: Sequence[Append]) -> Sequence[object]:
+    effects = [kinds for a in appends for kinds in a.effects]
     return (
         [a.timer.guild_id for a in appends],
         [a.timer.user_id for a in appends],
@@ -95,12 +112,28 @@ def _of_many(appends: Sequence[Append]) -> Sequence[object]:
         [a.command_id for a in appends],
         [a.actor_id for a in appends],
         [a.source for a in appends],
-        [a.row for a in appends],
         [len(a.events) for a in appends],
         [encode(event) for a in appends for event in a.events],
-        [",".join(kinds) for a in appends for kinds in a.effects],
+        [number for number, kinds in enumerate(effects, start=1) for _ in kinds],
+        [kind for kinds in effects for kind in kinds],
+        *zip(*(_columns(a.row) for a in appends), strict=True),
         _earlier([a.timer for a in appends]),
         _earlier([a.command_id for a in appends]),
+    )
+
+
+def _columns(row: RowImage | None) -> Sequence[object]:
+    if row is None:
+        return (None,) * 8
+    return (
+        row.expires_at,
+        row.warn_channel_id,
+        row.paused_at,
+        row.paused_remaining_ms,
+        _encoder.encode(row.warnings_sent).decode(),
+        row.created_at,
+        row.updated_at,
+        row.next_due_at,
     )
 
 

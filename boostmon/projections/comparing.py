@@ -7,9 +7,10 @@ import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
+from boostmon.events.append import RowImage
 from boostmon.events.timer import NoTimer
 from boostmon.projections.folding import NO_STREAM, Folded, Progress, Stream
-from boostmon.projections.role_timers import RowImage, image
+from boostmon.projections.role_timers import image
 from boostmon.projections.sql import statement
 
 PREFETCH = 2_000

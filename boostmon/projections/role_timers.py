@@ -1,26 +1,12 @@
 """The read model: what the row of a timer holds, as its events left it."""
 
-import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.database.pool import Database
+from boostmon.events.append import RowImage
 from boostmon.events.timer import OnHold, Running, Timer, TimerId, next_due_at
 from boostmon.projections.sql import statement
-
-
-class RowImage(Struct, frozen=True, kw_only=True):
-    """The columns of `role_timers` that a timer's state decides; times in epoch milliseconds."""
-
-    expires_at: int
-    warn_channel_id: str | None
-    paused: bool
-    paused_at: int | None
-    paused_remaining_ms: int
-    warnings_sent: dict[str, bool]
-    created_at: int
-    updated_at: int
-    next_due_at: int | None
 
 
 def image(timer: Timer) -> RowImage | None:
@@ -52,12 +38,6 @@ def _image(
         updated_at=timer.at,
         next_due_at=next_due_at(timer),
     )
-
-
-def row_document(timer: Timer) -> str | None:
-    """Return the row of *timer* as the JSON that `append` takes; None for no row."""
-    row = image(timer)
-    return None if row is None else msgspec.json.encode(row).decode()
 
 
 class TimerRow(Struct, frozen=True, kw_only=True):
