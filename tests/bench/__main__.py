@@ -19,7 +19,7 @@ from tests.bench import report
 from tests.bench.runner import Measure, Place, Row
 
 # One module of this folder each, in the order in which they are run.
-MEASURES = ("append", "commands", "sweep", "table", "importing", "replay")
+MEASURES = ("append", "commands", "sweep", "table", "importing", "replay", "growth")
 
 
 async def run(names: Sequence[str], *, big: bool) -> tuple[dict[str, str], list[Row]]:

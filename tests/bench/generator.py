@@ -36,9 +36,9 @@ class Given(Struct, frozen=True):
 class Lives:
     """An endless supply of timers that are set, extended, shortened, paused, resumed, cleared."""
 
-    def __init__(self, seed: int = 4) -> None:
+    def __init__(self, seed: int = 4, *, first: int = 1) -> None:
         self._choose = random.Random(seed)  # noqa: S311 - the same work each time
-        self._numbers = count(1)
+        self._numbers = count(first)
 
     def life(self) -> Iterator[Given]:
         """Yield the commands of a timer of its own, in the order in which they are given."""

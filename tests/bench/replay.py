@@ -109,7 +109,7 @@ async def _rebuilding(tables: Tables, bare: float) -> list[Row]:
     async with await connect(tables.bot_url, pool=PoolConfig()) as database:
         handler = CommandHandler(EventStore(database))
         alone = [seconds async for seconds in _appends(handler, 0, lambda n: n < 200)]
-        rebuild = asyncio.create_task(_command(tables, "replay"))
+        rebuild = asyncio.create_task(run_command(tables, "replay"))
         beside = [s async for s in _appends(handler, 10_000, lambda _: not rebuild.done())]
         seconds, most = await rebuild
     usual = sorted(alone)
@@ -154,7 +154,7 @@ async def _memory(tables: Tables) -> Row:
     async with session(tables.owner_url) as owner:
         await fill(owner, events=MANY_EVENTS, timers=MANY_TIMERS)
         await owner.execute("TRUNCATE role_timers")
-    _, most = await _command(tables, "replay")
+    _, most = await run_command(tables, "replay")
     return _peak(MANY_EVENTS, most)
 
 
@@ -163,7 +163,7 @@ def _peak(events: int, kilobytes: int) -> Row:
     return Row(name=name, figure=kilobytes / MB, unit="MB", at_most=600)
 
 
-async def _command(tables: Tables, *arguments: str) -> tuple[float, int]:
+async def run_command(tables: Tables, *arguments: str) -> tuple[float, int]:
     """Run the command line; return the seconds and the most memory (KB) that it took."""
     began = time.perf_counter()
     process = subprocess.Popen(  # noqa: ASYNC220, S603 - started at once, waited for in a thread
