@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from boostmon.database.connection import session
 from boostmon.database.pool import connect
 from boostmon.events.append import Append, Appended
 from boostmon.events.store import EventStore, History, RecordedEvent
-from tests.bench import pgbench
+from tests.bench import floor, pgbench
 from tests.bench.generator import LIFE, Lives
 from tests.bench.runner import Place, Row, Tables
 
@@ -23,6 +24,10 @@ Work = TypeVar("Work")
 ROUNDS = 6
 LIVES = {1: 120, 8: 100, 64: 25}  # of each caller in a round, by the number of callers
 GOALS = {1: (1, 0.6), 8: (8, 0.5), 64: (8, 0.55)}  # clients of pgbench, and the part to reach
+FLOORS = {
+    "an INSERT by asyncpg": floor.insert_documents,
+    "lock, newest event and event alone": floor.append_events_alone,
+}
 # Stands for the relay, which carries out what is owed while nobody measures.
 SETTLE = "UPDATE effects SET state = 'done', done_at = clock_timestamp() WHERE state = 'owed'"
 
@@ -62,10 +67,15 @@ def pieces(lives: Lives) -> Iterator[Append]:
 async def measure(place: Place) -> list[Row]:
     """Append beside pgbench, in turns, so that whatever disturbs disturbs both."""
     ours, limits = {n: Rate() for n in LIVES}, {n: Rate() for n in (1, 8)}
+    floors = {name: Rate() for name in FLOORS}
     prepared, lives = Rate(), Lives()
     async with place.tables() as tables, session(tables.owner_url) as owner:
         await owner.execute(pgbench.TABLE)
-        async with await connect(tables.bot_url) as database:
+        await floor.prepare(owner)
+        async with (
+            await connect(tables.bot_url) as database,
+            await connect(tables.owner_url) as as_owner,
+        ):
             store = EventStore(database)
             await store.append(*chain(*(pieces(lives) for _ in range(50))))
             for _ in range(ROUNDS):
@@ -75,7 +85,12 @@ async def measure(place: Place) -> list[Row]:
                     await _round(rate, store, lives, callers, owner)
                 tps = await pgbench.inserts_per_second(place, tables, clients=8, mode="prepared")
                 prepared.add(tps, 1)
+                for name, rate in floors.items():
+                    work = list(chain(*(pieces(lives) for _ in range(LIVES[1]))))
+                    seconds = await elapsed(partial(FLOORS[name], as_owner), [work])
+                    rate.add(len(work), seconds)
     rows = [_row(callers, rate.per_second, limits) for callers, rate in ours.items()]
+    rows += [_floor(name, rate.per_second, limits) for name, rate in floors.items()]
     return [*rows, _prepared(prepared.per_second, limits)]
 
 
@@ -114,6 +129,16 @@ def _row(callers: int, figure: float, limits: dict[int, Rate]) -> Row:
         limit=limits[clients].per_second,
         beside=f"pgbench INSERT, clients: {clients}",
         at_least=goal,
+    )
+
+
+def _floor(name: str, figure: float, limits: dict[int, Rate]) -> Row:
+    return Row(
+        name=f"for comparison: {name}, callers: 1",
+        figure=figure,
+        unit="commits/s",
+        limit=limits[1].per_second,
+        beside="pgbench INSERT, clients: 1",
     )
 
 
