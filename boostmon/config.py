@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import platformdirs
@@ -187,7 +187,14 @@ def load(kind: type[Kind], environ: Mapping[str, str]) -> Kind:
 def masked(url: str) -> str:
     """Return *url* without its password, fit for a log."""
     url = re.sub(r"(://[^:@/?]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", url)
+    # Without an @ what stands behind the colon is a port, or a password that lost its host.
+    url = re.sub(r"(://[^:@/?\[]*):(?!\d+([,/?]|$)|\*)[^@/?]*", r"\1:***", url)
+    return re.sub(r"([?&])([^=&]*)=([^&]*)", _masked_option, url)
+
+
+def _masked_option(option: re.Match[str]) -> str:
+    is_secret = unquote(option[2]) in ("password", "sslpassword")
+    return f"{option[1]}{option[2]}=***" if is_secret else option[0]
 
 
 def default_data_dir() -> Path:

@@ -17,6 +17,10 @@ class DatabaseError(BoostmonError):
     """The database cannot be used as it is."""
 
 
+class ReadOnlyError(DatabaseError):
+    """This database lets nothing be written; name the primary, or find who made it read-only."""
+
+
 class DatabaseUnavailableError(DatabaseError):
     """The database does not answer."""
 

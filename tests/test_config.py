@@ -182,6 +182,12 @@ def test_the_data_folder_may_be_named_from_home(monkeypatch: pytest.MonkeyPatch)
         ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
         ("postgresql://host/db?password=hunter2&a=b", "postgresql://host/db?password=***&a=b"),
         ("postgresql://h1:1,h2:2/db", "postgresql://h1:1,h2:2/db"),
+        ("postgresql://[::1]:5432/db", "postgresql://[::1]:5432/db"),
+        ("postgresql://host:5432?a=b", "postgresql://host:5432?a=b"),
+        ("postgresql://me:hunter2/db", "postgresql://me:***/db"),
+        ("postgresql://me:hunter2", "postgresql://me:***"),
+        ("postgresql://h/db?a=b&pass%77ord=hunter2", "postgresql://h/db?a=b&pass%77ord=***"),
+        ("postgresql://h/db?sslpassword=hunter2", "postgresql://h/db?sslpassword=***"),
     ],
 )
 def test_a_masked_url_holds_no_password(url: str, expected: str) -> None:

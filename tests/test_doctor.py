@@ -1,5 +1,6 @@
 """`boostmon doctor` as a whole: a bot in good order, its settings, and the command itself."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -65,6 +66,24 @@ async def test_without_a_token_it_says_where_to_get_one(patient: Patient) -> Non
     assert "DISCORD_TOKEN is not set." == found
     assert remedy.startswith("Copy the token from the page Bot of your application at Discord")
     assert ("yellow", "Discord was not looked at.") == skipped[:2]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"BOOSTMON_POOL_MAX": "1"}, 1),  # less than the BOOSTMON_POOL_MIN that nobody has set
+        ({"BOOSTMON_POOL_MIN": "5", "BOOSTMON_POOL_MAX": "1"}, 2),
+    ],
+)
+async def test_a_variable_that_does_not_go_with_another_is_named_and_the_look_ends(
+    patient: Patient, given: dict[str, str], named: int
+) -> None:
+    async with asyncio.timeout(30):
+        diagnosis = await patient.diagnosed(**given)
+
+    reds = [found for colour, found, _ in diagnosis.findings if colour == "red"]
+    assert named == len(reds)
+    assert all("BOOSTMON_POOL_MIN" in found for found in reds)
 
 
 async def test_a_malformed_variable_is_named_and_the_others_are_looked_at(patient: Patient) -> None:

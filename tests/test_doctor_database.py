@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from boostmon.bot.reading import Reading
 from boostmon.cli import database_checks
 from boostmon.database import checkup, clock
-from boostmon.database.pool import Database
+from boostmon.database.pool import Database, connect
+from boostmon.projections.effects import Effects
 from tests.cluster import pair
-from tests.databases import Gate, Schema, world_folder
+from tests.databases import Gate, Schema, as_superuser, world_folder
 from tests.patient import Patient, read
 from tests.patient import patient as a_patient
 from tests.test_cli import OLD_SERVER, PASSWORD, TOKEN, boostmon
@@ -113,6 +115,59 @@ async def test_a_wrong_owner_url_is_not_blamed_on_the_bots(patient: Patient) -> 
 
     (_, _, remedy), _ = diagnosis.faults
     assert "Check that it runs and that BOOSTMON_OWNER_DATABASE_URL is right." == remedy
+
+
+def read_only(url: str) -> str:
+    """Return *url* for sessions that write nothing, as a host has it when its disk is full."""
+    return url.replace("options=", "options=-cdefault_transaction_read_only%3Don%20")
+
+
+def without_writing(patient: Patient) -> dict[str, str]:
+    """Return both URLs of *patient* so that nothing can be written."""
+    names = ("DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL")
+    return {name: read_only(patient.environ[name]) for name in names}
+
+
+async def test_a_server_that_lets_nothing_be_written_is_red(patient: Patient) -> None:
+    faults = (await patient.diagnosed(**without_writing(patient))).faults
+
+    assert 2 == len(faults)
+    assert {"red"} == {colour for colour, _, _ in faults}
+    assert all("lets nothing be written" in found for _, found, _ in faults)
+    assert all("when the disk is full" in remedy for _, _, remedy in faults)
+
+
+@pytest.mark.parametrize("command", ["migrate", "run"])
+async def test_what_must_write_says_that_it_may_not(patient: Patient, command: str) -> None:
+    outcome = await boostmon(command, **patient.environ | without_writing(patient))
+
+    assert 1 == outcome.code
+    assert "lets nothing be written; name the primary" in outcome.err
+    assert "should not have happened" not in outcome.err
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+async def test_a_bot_that_may_not_write_is_not_ready(bot_url: str, *, may_write: bool) -> None:
+    async with await connect(bot_url if may_write else read_only(bot_url)) as database:
+        reading = Reading(Effects(database))
+        assert may_write is (await reading.latest() is not None)
+        reading.close()
+
+
+async def test_connections_of_other_roles_are_counted_too(
+    patient: Patient, migrated: Schema
+) -> None:
+    async def used() -> int:
+        findings = (await patient.diagnosed()).findings
+        (found,) = [found for _, found, _ in findings if "connections are open" in found]
+        return int(found.split()[0])
+
+    before = await used()
+    others = [await asyncpg.connect(as_superuser(migrated)) for _ in range(5)]
+    after = await used()
+    for other in others:
+        await other.close()
+    assert before + 5 <= after
 
 
 async def test_a_database_without_tables_is_sent_to_migrate(

@@ -1,6 +1,7 @@
 """Looks at the environment: each variable, where it comes from, and what is wrong with it."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import get_type_hints
 
@@ -64,8 +65,10 @@ def _look_at(
         try:
             config = load(kind, usable | stand_in)
         except ConfigurationError as error:
-            name = str(error).split(maxsplit=1)[0]  # that is how these sentences begin
-            is_unset = name not in usable or not usable.pop(name).strip()
+            # These sentences begin with the variable; when that is unset, another one is at fault.
+            named = re.findall(r"\b[A-Z_]{4,}\b", str(error))
+            name = next((one for one in named if usable.get(one, "").strip()), named[0])
+            is_unset = not usable.pop(name, "").strip()
             yield red("configuration", _first_part(error), COPY_IT if is_unset else REMEDY)
             refused.add(name)
             if name == "DISCORD_TOKEN":

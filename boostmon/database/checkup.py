@@ -22,14 +22,18 @@ HIDDEN = "<insufficient privilege>"
 
 WHO = """
 SELECT current_user AS role, current_database() AS database,
-    current_setting('server_version') AS version, pg_is_in_recovery() AS is_standby
+    current_setting('server_version') AS version, pg_is_in_recovery() AS is_standby,
+    current_setting('transaction_read_only')::bool AS is_read_only
 """
 FOREIGN_TABLE = """
 SELECT to_regclass('schema_migrations') IS NULL AND to_regclass('role_timers') IS NOT NULL
 """
 CONNECTIONS = """
 SELECT
-    count(*) FILTER (WHERE backend_type = 'client backend') AS used,
+    count(*) FILTER (
+        WHERE datid IS NOT NULL AND usesysid IS NOT NULL
+            AND coalesce(backend_type, 'client backend') = 'client backend' -- others' is hidden
+    ) AS used,
     count(*) FILTER (WHERE application_name LIKE 'boostmon%') AS ours,
     current_setting('max_connections')::int
         - current_setting('superuser_reserved_connections')::int AS most
@@ -87,6 +91,12 @@ async def look_at_login(url: str, variable: str) -> tuple[str, list[Finding]]:
     if who["is_standby"]:
         found = f"The server at {masked(url)} is a standby, where nothing can be recorded."
         findings.append(red("database", found, f"Name the primary in {variable}."))
+    elif who["is_read_only"]:
+        found = (
+            f"The server at {masked(url)} lets nothing be written (default_transaction_read_only)."
+        )
+        remedy = "Find out who has set that; a host does when the disk is full."
+        findings.append(red("database", found, remedy))
     return str(who["role"]), findings
 
 

@@ -12,7 +12,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.database.grants import grant
-from boostmon.errors import DatabaseError
+from boostmon.errors import DatabaseError, ReadOnlyError
 
 SHIPPED = Path(__file__).with_name("migrations")  # in the wheel
 CHECKOUT = Path(__file__).parents[2] / "db" / "migrations"
@@ -51,12 +51,15 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing, then give *bot_role* its rights again; return the names applied.
 
-    *connection* is a direct one, as the owner of the tables.
+    *connection* is a direct one, as the owner of the tables. Raise `DatabaseError` with the remedy
+    where nothing can be migrated.
     """
     migrations = read(directory)
     schema = await connection.fetchval("SELECT current_schema()")
     if schema is None:
         raise DatabaseError("The search_path of the database's owner names no schema; create one.")
+    if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
+        raise ReadOnlyError
     await _lock(connection)
     try:
         await _prepare(connection, schema)

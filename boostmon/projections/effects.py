@@ -6,6 +6,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.database.pool import Database
+from boostmon.errors import ReadOnlyError
 from boostmon.events.append import Source
 from boostmon.events.timer import (
     Cleared,
@@ -107,6 +108,9 @@ class Effects:
         return await self._database.run(fetch)
 
     async def open_now(self) -> list[OpenEffects]:
-        """Count what is open."""
+        """Count what is open; raise `ReadOnlyError` where nothing can be settled."""
+        (session,) = await self._database.fetch(statement("may_write"))
+        if not session["may_write"]:
+            raise ReadOnlyError
         rows = await self._database.fetch(statement("open_effects_counted"))
         return [OpenEffects(**row) for row in rows]
