@@ -26,6 +26,7 @@ from tests.cluster import Node
 from tests.databases import Schema, world_folder
 from tests.process import at_work, free_port
 from tests.test_cli import boostmon
+from tests.test_sandbox_clients import INSTALLED
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -154,6 +155,30 @@ def test_compose_has_a_bot_and_a_postgresql_17_with_a_volume_and_health() -> Non
     assert "ports" not in postgres
 
 
+def test_compose_starts_a_bot_again_and_lets_it_stop_itself() -> None:
+    bot = compose()["services"]["bot"]
+
+    assert (".", ".env", "unless-stopped") == (bot["build"], bot["env_file"], bot["restart"])
+    assert set(bot["depends_on"]) < set(compose()["services"])
+    assert 5 < int(bot["stop_grace_period"].removesuffix("s"))  # what a stop may take
+    assert (True, ["ALL"]) == (bot["read_only"], bot["cap_drop"])
+    assert ["/tmp"] == bot["tmpfs"]  # noqa: S108 - of the container
+
+
+def test_dclint_finds_nothing() -> None:
+    linter = INSTALLED / "node" / "node_modules" / ".bin" / "dclint"
+    if not linter.exists():  # a fresh machine has no npm; the tests around this one read the file
+        pytest.skip("dclint is not installed in .venv-clients; `make clients` does that")
+    found = subprocess.run(  # noqa: S603 - our own words
+        [linter, "--max-warnings", "0", ROOT / "compose.yaml"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (0, "") == (found.returncode, found.stdout.strip())
+
+
 def test_compose_sets_only_variables_that_there_are() -> None:
     services = compose()["services"]
 
@@ -212,6 +237,7 @@ def test_the_unit_runs_the_bot_as_an_account_of_its_own_and_lets_it_stop_itself(
     assert [PROGRAM, "run"] == shlex.split(service["ExecStart"])
     assert "boostmon" == service["User"]
     assert "mixed" == service["KillMode"]
+    assert service["Environment"].endswith(f"=/var/lib/{service['StateDirectory']}")
     assert {service["Environment"].partition("=")[0]} < variables()
 
 

@@ -120,6 +120,7 @@ async def test_what_is_read_is_what_the_parts_say(pages: Pages, vitals: Vitals, 
         assert 4 == await pages.value("boostmon_command_retries_total")
         assert 0.04 == await pages.value("boostmon_gateway_latency_seconds")
         assert 90.0 == await pages.value("boostmon_sweep_age_seconds")
+        assert 30.0 == await pages.value("boostmon_sweep_interval_seconds")
         assert 1 == await pages.value("boostmon_discord_invalid_requests")
         assert 2000 == await pages.value("boostmon_discord_invalid_requests_limit")
         owed, stuck = ({"kind": "notice", "state": state} for state in ("owed", "stuck"))

@@ -1,11 +1,13 @@
 """`boostmon import` as a person meets it who comes from the JavaScript bot."""
 
 import asyncio
+import errno
 import json
 import os
 import re
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,10 +16,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from boostmon.cli.spooling import spooled
 from boostmon.commands.decider import SetTime
 from boostmon.commands.importer import BATCH
 from boostmon.database.connection import session
 from boostmon.database.pool import Database
+from boostmon.errors import ImportRefusedError
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.sandbox import Sandbox
 from tests.databases import Schema, TestServer, schema
@@ -351,3 +355,19 @@ async def test_a_data_json_comes_through_a_pipe(tmp_path: Path) -> None:
 
     await writing
     assert f"{path}: the file is no object (a list); nothing was written." == outcome.sentence
+
+
+async def test_without_room_for_what_comes_through_a_pipe_it_asks_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def no_room(**_: str) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", no_room)
+
+    advice = r"name a file\. Nothing was written"
+    with pytest.raises(ImportRefusedError, match=advice), spooled(path):
+        pass

@@ -1,5 +1,6 @@
 """The metrics of a process: what is counted, under which labels."""
 
+import asyncio
 from typing import Any, get_args
 
 import pytest
@@ -206,6 +207,28 @@ async def test_a_sweep_tells_how_late_it_is(database: Database, metrics: Metrics
 
     assert 3.0 == value(metrics, "boostmon_lateness_seconds_sum", event="warning")
     assert 7.0 == value(metrics, "boostmon_lateness_seconds_sum", event="expiry")
+
+
+async def test_a_pass_of_the_sweeper_that_fails_is_counted(metrics: Metrics) -> None:
+    failed = asyncio.Event()
+
+    class Watch(Tally):
+        def sweep_failed(self) -> None:
+            super().sweep_failed()
+            failed.set()
+
+    nothing: Any = None  # which has no timers to ask for
+    sweeper = Sweeper(
+        store=nothing, timers=nothing, clock=StillClock(), interval=30, watch=Watch(metrics)
+    )
+    sweeping = asyncio.create_task(sweeper.run())
+    async with asyncio.timeout(10):
+        await failed.wait()
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+
+    assert 1 == value(metrics, "boostmon_sweep_failures_total")
+    assert 0 == value(metrics, "boostmon_sweep_duration_seconds_count")
 
 
 async def test_open_effects_are_counted_by_kind_and_state_with_the_age_of_the_oldest(

@@ -95,26 +95,35 @@ async def test_what_people_do_is_seen_in_the_metrics(database: Database, owner_u
             "fault", {"path": GIVE, "method": "PUT", "status": 403, "body": {"code": 50013}}
         )
         await town.say("olga", "settime", user="vera", role="VIP", duration="1h")
+        too_many = {"message": "slow down", "retry_after": 0.1, "global": False}
+        for trouble in ({"status": 429, "body": too_many}, {"reset": True}):
+            await town.client.sim("fault", {"path": GIVE, "method": "PUT"} | trouble)
+        await town.say("olga", "settime", user="carl", role="VIP", duration="1h")
         samples = await bot.pages.samples()
 
     def counted(name: str, **labels: str) -> float:
         return samples[name, frozenset(labels.items())]
 
     commands = "boostmon_commands_total"
-    assert 2 == counted(commands, command="settime", outcome="recorded")
+    assert 3 == counted(commands, command="settime", outcome="recorded")
     assert 1 == counted(commands, command="settime", outcome="refused")
     assert 1 == counted(commands, command="timeleft", outcome="answered")
-    assert 3 == counted("boostmon_command_duration_seconds_count", command="settime")
-    assert 2 == counted("boostmon_appends_total", outcome="appended")
-    assert 2 == counted("boostmon_append_duration_seconds_count")
-    assert 1 == counted("boostmon_effects_total", kind="give_role", outcome="done")
+    assert 4 == counted("boostmon_command_duration_seconds_count", command="settime")
+    assert 3 == counted("boostmon_appends_total", outcome="appended")
+    assert 3 == counted("boostmon_append_duration_seconds_count")
+    assert 2 == counted("boostmon_effects_total", kind="give_role", outcome="done")
+    assert 3 <= counted("boostmon_effect_duration_seconds_count", kind="give_role")
     assert 1 == counted("boostmon_effects_total", kind="give_role", outcome="stuck")
     assert 1 <= counted("boostmon_sweep_duration_seconds_count")
     route = "/guilds/{id}/members/{id}/roles/{id}"
     requests = "boostmon_discord_requests_total"
-    assert 1 == counted(requests, method="PUT", route=route, status="204")
+    assert 2 == counted(requests, method="PUT", route=route, status="204")
     assert 1 == counted(requests, method="PUT", route=route, status="403")
-    assert 1 == counted("boostmon_discord_invalid_requests")
+    assert 1 == counted(requests, method="PUT", route=route, status="429")
+    assert 1 == counted(requests, method="PUT", route=route, status="none")
+    scopes = ("user", "shared", "global", "unknown")
+    assert 1 == sum(counted("boostmon_discord_429s_total", scope=scope) for scope in scopes)
+    assert 2 == counted("boostmon_discord_invalid_requests")  # the 403 and the 429
     assert 1 == counted("boostmon_relay_leader")
     assert 1 == counted("boostmon_gateway_up")
     assert 1 == counted("boostmon_database_up")

@@ -23,7 +23,14 @@ def spooled(file: Path) -> Iterator[Path]:
     if not os.path.exists(name) or os.path.isfile(name) or os.path.isdir(name):  # noqa: PTH110, PTH112, PTH113 - which never raise
         yield file
         return
-    with tempfile.NamedTemporaryFile(prefix="boostmon-import-") as copy:
+    try:
+        copy = tempfile.NamedTemporaryFile(prefix="boostmon-import-")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise ImportRefusedError(
+            f"{name}: there is no room to keep it while it is judged ({error.strerror}); name a "
+            "file. Nothing was written."
+        ) from error
+    with copy:
         try:
             with file.open("rb") as source:
                 _copy(source, copy)

@@ -29,6 +29,7 @@ _LARGEST_PAYLOAD, _MOST_EVENTS, _EVENTS_WINDOW = 4096, 120, 60.0
 _MAX_CONCURRENCY, _MOST_GUILDS = 1, 2500
 _KNOWN_INTENTS = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
 _GONE = (1000, 1001)
+_ACK_SECONDS = 0.02
 
 
 class CloseError(Exception):
@@ -109,8 +110,11 @@ class Gateway:
             raise CloseError(RATE_LIMITED)
         op, data = payload.get("op"), payload.get("d")
         if op == 1:
-            connection.heard = asyncio.get_running_loop().time()
-            connection.send({"op": 11, "t": None, "s": None, "d": None})
+            loop = asyncio.get_running_loop()
+            connection.heard = loop.time()
+            # As late as over a network: a client may note after sending that it has sent.
+            ack = {"op": 11, "t": None, "s": None, "d": None}
+            loop.call_later(_ACK_SECONDS, connection.send, ack)
         elif op == 2:  # noqa: PLR2004 -- an opcode; Discord's documentation has names for them
             self._identify(connection, _mapping(data))
         elif op == 6:  # noqa: PLR2004 -- RESUME
