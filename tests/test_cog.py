@@ -93,8 +93,15 @@ class Scripted(CommandHandler):
         self.script = list(script)
         self.origins: list[Origin] = []
 
-    async def handle(self, timer: TimerId, command: TimerCommand, origin: Origin) -> Handled:
-        assert (timer, command) == (TIMER, Pause(NOW))
+    async def handle(
+        self,
+        timer: TimerId,
+        command: TimerCommand,
+        origin: Origin,
+        *,
+        at_version: int | None = None,
+    ) -> Handled:
+        assert (timer, command, at_version) == (TIMER, Pause(NOW), None)
         self.origins.append(origin)
         match self.script.pop(0) if len(self.script) > 1 else self.script[0]:
             case None:

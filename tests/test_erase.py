@@ -7,11 +7,13 @@ import pty
 import re
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 
 from boostmon.cli.ids import Id
+from boostmon.commands import erase
 from boostmon.commands.decider import AddTime, Clear, SetTime, Sweep
 from boostmon.commands.erase import end_timers, is_known, replace, settled
 from boostmon.commands.handler import Origin
@@ -20,7 +22,7 @@ from boostmon.database.pool import Database
 from boostmon.errors import EraseRefusedError, TimerNotFoundError
 from boostmon.events.names import is_pseudonym, new_pseudonym
 from boostmon.events.store import EventStore
-from boostmon.events.timer import HOUR, TimerId, is_snowflake
+from boostmon.events.timer import HOUR, NoTimer, TimerId, is_snowflake
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.history import history
 from boostmon.projections.observed import Observed
@@ -461,3 +463,30 @@ async def test_a_wait_that_never_ends_is_no_wait() -> None:
 
     assert 2 == outcome.code
     assert "nan is no number of seconds" in outcome.err
+
+
+class Between:
+    """A connection on which something happens behind the first answer."""
+
+    def __init__(self, connection: asyncpg.Connection, happening: Any) -> None:
+        self._connection, self._happening = connection, happening
+
+    async def fetch(self, query: str, *arguments: object) -> Any:
+        rows = await self._connection.fetch(query, *arguments)
+        happening, self._happening = self._happening, None
+        if happening is not None:
+            await happening
+        return rows
+
+
+async def test_erasing_ends_a_timer_that_begins_while_it_looks(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    one, handler = fresh_timer(), handler_over(database)
+    other = TimerId(one.guild_id, one.user_id, "1100000000000000044")
+    await handler.handle(one, SetTime(0, HOUR, M), slash())
+    begins = handler.handle(other, SetTime(0, HOUR, M), slash())
+    connection: Any = Between(owner, begins)
+    assert await erase.end_timers(connection, handler, one.user_id, 5) == 2
+    states = [(await EventStore(database).read(timer)).state for timer in (one, other)]
+    assert [NoTimer(), NoTimer()] == states

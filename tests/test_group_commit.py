@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import astuple, replace
 
 from boostmon.commands.handler import Origin, piece
@@ -20,12 +20,14 @@ from boostmon.config import PoolConfig
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events import store as stores
-from boostmon.events.append import Append, Appended, Conflict, Failed, Outcome, Repeated
+from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Outcome, Repeated
 from boostmon.events.batching import Batching
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, Cleared, TimerEvent, TimerId, TimerSet
 from tests.test_store import faults, impossible_row
-from tests.timers import M, fresh_timer, slash
+from tests.timers import GUILD, M, fresh_timer, slash
+
+OTHER_GUILD = "1100000000000000055"
 
 SET = TimerSet(1_000, HOUR, HOUR + 1_000, M)
 
@@ -422,3 +424,16 @@ async def test_a_new_event_makes_due_what_was_put_off_and_leaves_alone_what_is_d
     assert [(True, 1), (True, 2)] == [(row["is_due"], row["position"]) for row in after]
     rewritten = [one["writer"] != two["writer"] for one, two in zip(before, after, strict=True)]
     assert [True, False] == rewritten
+
+
+async def test_of_two_servers_with_one_role_in_a_batch_the_second_is_told_of_the_first(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    timer = fresh_timer()
+    twin = TimerId(OTHER_GUILD, timer.user_id, timer.role_id)
+    behind = piece(await EventStore(database).read(twin), [Cleared(2, 1)], slash())
+    later = structs.replace(behind, expected_version=1)
+    before = await owner.fetchval("SELECT last_value FROM role_timers_id_seq")
+    outcomes = await EventStore(database).append(following(timer, 0), following(twin, 0), later)
+    assert [Appended(1, 1), Elsewhere(GUILD), Elsewhere(GUILD)] == outcomes
+    assert await owner.fetchval("SELECT last_value FROM role_timers_id_seq") == before, "one call"

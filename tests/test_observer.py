@@ -1,6 +1,7 @@
 """What Discord does on its own, seen by the real bot through the gateway."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,7 +9,19 @@ import asyncpg
 import pytest
 
 from boostmon.bot import observer
+from boostmon.bot.observer import Observer
+from boostmon.commands.decider import Clear, SetTime
+from boostmon.commands.handler import CommandHandler
+from boostmon.commands.import_shapes import ImportedTimer, Judged
+from boostmon.commands.importer import Importer
+from boostmon.config import SweepConfig
 from boostmon.database.pool import Database
+from boostmon.events.store import EventStore
+from boostmon.events.timer import HOUR, NoTimer, Running, TimerId
+from boostmon.projections.observed import HeldTimer, Observed
+from tests import town as towns
+from tests.test_handler import StillClock
+from tests.timers import GUILD, M, fresh_timer, handler_over, slash
 from tests.town import Town
 from tests.town import town as a_town
 
@@ -171,3 +184,129 @@ async def test_a_start_during_an_outage_ends_no_timer(
     await town.client.sim("guild", {"action": "back"})
     await restarted
     assert ["TimerSet"] == [kind for kind, _, _ in await recorded(owner, 1)]
+
+
+@pytest.fixture
+def restoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a role that is taken by hand given back."""
+    config = SweepConfig(boostmon_role_taken="restore")
+    monkeypatch.setattr(towns, "SweepConfig", lambda: config)
+
+
+async def log_of(owner: asyncpg.Connection) -> list[str]:
+    """Return the types of all events, and why a timer was cleared."""
+    ask = "SELECT concat_ws(' ', type, data ->> 'reason') FROM event_log ORDER BY position"
+    return [row[0] for row in await owner.fetch(ask)]
+
+
+async def test_a_member_who_left_and_came_back_unseen_keeps_the_timer(
+    town: Town, owner: asyncpg.Connection
+) -> None:
+    await town.say("mona", "settime", user="max", role="VIP", duration="1w")
+    await town.stop()
+    await town.client.sim("member", {"user": "max", "action": "leave"})
+    await town.client.sim("member", {"user": "max", "action": "join"})
+    await town.start()
+    await town.say("mona", "settime", user="vera", role="VIP", duration="1h")
+    await until(lambda: "VIP" in town.roles_of("vera"), seconds=30)  # it speaks to Discord again
+    await town.client.sim("member", {"user": "max", "action": "give", "role": "Trial"})
+
+    async def settled() -> bool:
+        return "VIP" in town.roles_of("max") or len(await log_of(owner)) > 2
+
+    await until(settled)
+    assert await log_of(owner) == ["TimerSet", "TimerSet"]
+    assert {"Trial", "VIP"} == set(town.roles_of("max"))
+
+
+@pytest.mark.usefixtures("restoring")
+async def test_a_role_that_is_restored_costs_no_other(
+    town: Town, owner: asyncpg.Connection
+) -> None:
+    await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    await town.say("mona", "cleartime", user="max")
+    await owner.execute("UPDATE effects SET done_at = done_at - interval '1 month'")
+    await town.client.sim("member", {"user": "max", "action": "give", "role": "VIP"})  # for good
+    await town.say("mona", "settime", user="max", role="Trial", duration="1h")
+    await owner.execute("UPDATE effects SET done_at = done_at - interval '1 hour'")
+    await town.client.sim("member", {"user": "max", "action": "take", "role": "Trial"})
+
+    async def restored() -> Any:
+        ask = "SELECT bool_and(done_at > now() - interval '9 min') FROM effects WHERE position = 3"
+        return await owner.fetchval(ask)
+
+    await until(restored)
+    assert {"Trial", "VIP"} == set(town.roles_of("max"))
+
+
+async def test_a_role_that_was_taken_is_not_taken_again_from_who_comes_back(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    timer, handler = fresh_timer(), handler_over(database)
+    await handler.handle(timer, SetTime(0, HOUR, M), slash())
+    await handler.handle(timer, Clear(1), slash())
+    await owner.execute(
+        "UPDATE effects SET state = 'done', receipt = '{}', done_at = now() - interval '1 year'"
+    )
+    await Observed(database).reopen_roles(GUILD, timer.user_id, seconds=5)
+    assert {"done"} == {row[0] for row in await owner.fetch("SELECT state FROM effects")}
+
+
+async def test_a_deleted_role_ends_the_next_life_of_its_timer_too(database: Database) -> None:
+    timer, handler = fresh_timer(), handler_over(database)
+    unused: Any = None
+    seen = Observer(
+        handler=handler,
+        observed=Observed(database),
+        api=unused,
+        relay=unused,
+        clock=StillClock(6),
+        role_taken="end",
+    )
+    for _ in range(2):  # the second /settime was under way when the role was deleted
+        await handler.handle(timer, SetTime(0, HOUR, M), slash())
+        await seen.role_deleted(timer.guild_id, timer.role_id)
+    assert NoTimer() == (await EventStore(database).read(timer)).state
+
+
+async def test_a_member_whose_timer_was_imported_gets_the_role_again_when_they_return(
+    town: Town, database: Database
+) -> None:
+    ids, now = town.client.ids, int(time.time() * 1000)
+    timer = TimerId(ids["guild"], ids["users"]["max"], ids["roles"]["VIP"])
+    await town.client.sim("member", {"user": "max", "action": "give", "role": "VIP"})
+    imported = ImportedTimer(timer=timer, shape="member", digest="d", expires_at=now + HOUR)
+    importer = Importer(EventStore(database), now=now, warning_minutes=M)
+    await importer.run(Judged("f", (imported,)))
+    await town.client.sim("member", {"user": "max", "action": "leave"})
+    await town.client.sim("member", {"user": "max", "action": "join"})
+    await until(lambda: town.roles_of("max") == ["VIP"], seconds=4)
+
+
+class Late(CommandHandler):
+    """A handler that comes behind a /settime of another process."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(EventStore(database))
+        self._other = handler_over(database)
+
+    async def handle(self, timer: TimerId, *rest: Any, **options: Any) -> Any:
+        await self._other.handle(timer, SetTime(5, 5 * HOUR, M), slash())
+        return await super().handle(timer, *rest, **options)
+
+
+async def test_a_role_taken_by_hand_ends_only_the_timer_that_was_looked_at(
+    database: Database,
+) -> None:
+    timer, unused = fresh_timer(), None
+    await handler_over(database).handle(timer, SetTime(0, HOUR, M), slash())
+    arguments: Any = {"api": unused, "relay": unused}
+    seen = Observer(
+        handler=Late(database),
+        observed=Observed(database),
+        clock=StillClock(6),
+        role_taken="end",
+        **arguments,
+    )
+    await seen._taken(HeldTimer(timer, 1, 1))  # noqa: SLF001 - where a change of the member leads
+    assert isinstance((await EventStore(database).read(timer)).state, Running)

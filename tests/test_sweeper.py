@@ -10,10 +10,13 @@ from boostmon.commands.decider import AddTime, Pause, SetTime
 from boostmon.commands.sweeper import Swept
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
-from boostmon.events.timer import HOUR, MINUTE, NoTimer
+from boostmon.events.timer import HOUR, MINUTE, NoTimer, TimerId
+from boostmon.projections.replay import replay
 from boostmon.projections.sql import statement
 from tests.test_handler import sweeper_over
 from tests.timers import CHANNEL, M, fresh_timer, handler_over, slash
+
+OTHER_GUILD = "1100000000000000055"
 
 
 async def types(owner: asyncpg.Connection) -> list[str]:
@@ -131,3 +134,33 @@ async def test_the_due_scan_reads_few_pages_among_many_timers(owner: asyncpg.Con
     )
     text = "\n".join(row[0] for row in plan)
     assert "role_timers_due" in text
+
+
+async def state_of(database: Database, timer: TimerId) -> object:
+    return (await EventStore(database).read(timer)).state
+
+
+@pytest.mark.parametrize("guild_id", ["", "unknown", OTHER_GUILD])
+async def test_a_row_of_a_wrong_server_keeps_no_timer_from_ending(
+    database: Database, owner: asyncpg.Connection, guild_id: str
+) -> None:
+    timers, handler = [fresh_timer(), fresh_timer()], handler_over(database)
+    for timer in timers:
+        await handler.handle(timer, SetTime(0, HOUR, M), slash())
+    await owner.execute("UPDATE role_timers SET guild_id = $1 WHERE id = 1", guild_id)
+    await sweeper_over(database).sweep(HOUR)
+    assert [NoTimer(), NoTimer()] == [await state_of(database, timer) for timer in timers]
+
+
+async def test_a_row_with_another_timers_number_keeps_neither_from_ending(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    one, other, handler = fresh_timer(), fresh_timer(), handler_over(database)
+    await handler.handle(one, SetTime(0, HOUR, M), slash())
+    await handler.handle(other, SetTime(0, 2 * HOUR, M), slash())
+    await owner.execute("DELETE FROM role_timers WHERE id = 2")
+    await owner.execute("UPDATE role_timers SET id = 2 WHERE id = 1")
+    await sweeper_over(database).sweep(HOUR)
+    await replay(owner)
+    await sweeper_over(database).sweep(2 * HOUR)
+    assert [NoTimer(), NoTimer()] == [await state_of(database, timer) for timer in (one, other)]

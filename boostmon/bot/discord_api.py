@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from disnake.http import HTTPClient, Route
+from msgspec import Struct
 
 from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
 from boostmon.errors import DiscordError
@@ -51,6 +52,13 @@ class UnansweredError(DiscordError):
     """Discord did not answer; nobody knows whether it did what it was asked."""
 
 
+class Membership(Struct, frozen=True):
+    """Which roles a member holds, and since when they are one."""
+
+    roles: set[str]
+    joined_at: datetime
+
+
 class DiscordApi:
     """Role changes and messages, each asked for once; the answers set the *pace*.
 
@@ -76,11 +84,15 @@ class DiscordApi:
 
     async def roles_of(self, guild_id: str, user_id: str) -> set[str]:
         """Return the ids of a member's roles, asked anew."""
+        return (await self.member(guild_id, user_id)).roles
+
+    async def member(self, guild_id: str, user_id: str) -> Membership:
+        """Return what a member holds and since when they are one, asked anew."""
         route = Route(
             "GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id
         )
         member = await self._request(route, lane_of_reads(guild_id))
-        return set(member["roles"])
+        return Membership(set(member["roles"]), datetime.fromisoformat(member["joined_at"]))
 
     async def open_direct_channel(self, user_id: str) -> str:
         """Return the id of the channel of direct messages with a user."""

@@ -79,12 +79,14 @@ class Observer:
     async def role_deleted(self, guild_id: str, role_id: str) -> None:
         """End the timers of a role that is no more."""
         for timer in await self._observed.of_role(guild_id, role_id):
-            command_id = f"discord:role_deleted:{role_id}:{timer.number}"
+            command_id = f"discord:role_deleted:{role_id}:{timer.number}:{timer.version}"
             await self._clear(timer, "role_deleted", command_id)
 
     async def member_returned(self, guild_id: str, user_id: str) -> None:
         """Give or take again what a member should have, after other bots' roles for joining."""
         await asyncio.sleep(SETTLES_AFTER)
+        if await self._observed.owe_roles(guild_id, user_id):
+            self._relay.reload()
         await self._reopen(guild_id, user_id)
 
     async def member_changed(self, guild_id: str, user_id: str, held: set[str]) -> None:
@@ -94,13 +96,15 @@ class Observer:
             return
         await asyncio.sleep(SETTLES_AFTER)
         try:
-            held = await self._api.roles_of(guild_id, user_id)
+            member = await self._api.member(guild_id, user_id)
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("member not read", member=user_id, server=guild_id, reason=str(error))
             return
         before = {timer.number: timer.version for timer in missing}
-        for timer in await self._missing(guild_id, user_id, held):
-            if before.get(timer.number) == timer.version:
+        for timer in await self._missing(guild_id, user_id, member.roles):
+            if timer.given_at is not None and timer.given_at < member.joined_at:
+                await self._reopen(guild_id, user_id)  # they left and came back unseen
+            elif before.get(timer.number) == timer.version:
                 await self._taken(timer)
 
     async def _missing(self, guild_id: str, user_id: str, held: set[str]) -> list[HeldTimer]:
@@ -110,7 +114,7 @@ class Observer:
     async def _taken(self, timer: HeldTimer) -> None:
         if self._role_taken == "end":
             command_id = f"discord:taken_by_hand:{timer.number}:{timer.version}"
-            await self._clear(timer, "taken_by_hand", command_id)
+            await self._clear(timer, "taken_by_hand", command_id, at_version=timer.version)
         else:
             await self._reopen(timer.timer.guild_id, timer.timer.user_id)
 
@@ -123,10 +127,13 @@ class Observer:
         timer: HeldTimer,
         reason: Literal["role_deleted", "taken_by_hand"],
         command_id: str,
+        *,
+        at_version: int | None = None,
     ) -> None:
         origin = Origin(command_id=command_id, source="discord")
+        command = Clear(self._clock.now(), reason)
         try:
-            await self._handler.handle(timer.timer, Clear(self._clock.now(), reason), origin)
+            await self._handler.handle(timer.timer, command, origin, at_version=at_version)
         except RejectedError:
             return  # it has ended meanwhile
         except BoostmonError as error:

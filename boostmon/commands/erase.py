@@ -57,7 +57,7 @@ async def end_timers(
     timers = await _timers(connection, user_id)
     for stream in await connection.fetch(statement("streams_of_person"), user_id):
         number, version = stream["stream_id"], stream["version"]
-        if isinstance(timers[number], NoTimer):
+        if isinstance(timers.get(number), NoTimer):  # one that is new is not among them
             continue
         timer = TimerId(stream["guild_id"], user_id, stream["role_id"])
         origin = Origin(command_id=f"erase:{number}:{version}", source="cli")
@@ -93,7 +93,7 @@ async def replace(connection: Connection, user_id: str) -> str:
     naming = await connection.fetch(statement("effects_naming"), user_id)
     pseudonym = new_pseudonym()
     try:
-        async with connection.transaction():
+        async with connection.transaction(isolation="read_committed"):  # sees what it waited for
             await _lock(connection)
             await _refuse_unsettled(connection, user_id)
             places = [row["position"] for row in naming], [row["kind"] for row in naming]

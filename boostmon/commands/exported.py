@@ -98,7 +98,7 @@ async def restore(
     written.
     """
     try:
-        async with connection.transaction():
+        async with connection.transaction(isolation="read_committed"):  # sees what it waited for
             await connection.execute("SELECT lock_log()")
             await _refuse_used(connection)
             await _write(connection, file, progress)

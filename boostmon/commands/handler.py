@@ -65,9 +65,17 @@ class CommandHandler:
         self._locks: WeakValueDictionary[TimerId, asyncio.Lock] = WeakValueDictionary()
         self.retries = 0
 
-    async def handle(self, timer: TimerId, command: TimerCommand, origin: Origin) -> Handled:
+    async def handle(
+        self,
+        timer: TimerId,
+        command: TimerCommand,
+        origin: Origin,
+        *,
+        at_version: int | None = None,
+    ) -> Handled:
         """Carry out *command* once and return what it did; raise `RejectedError` if it may not be.
 
+        With *at_version* it is for the timer as it stood then, and does nothing to a later one.
         Raise `ConcurrencyError` when other processes were first ten times, and
         `DatabaseUnavailableError` when the database stays away: then the outcome is open, and the
         same call with the same *origin* settles it.
@@ -75,7 +83,7 @@ class CommandHandler:
         lock = self._locks.setdefault(timer, asyncio.Lock())
         async with lock:
             for attempt in range(ATTEMPTS):
-                handled = await self._attempt(timer, command, origin)
+                handled = await self._attempt(timer, command, origin, at_version)
                 if handled is not None:
                     return handled
                 self.retries += 1
@@ -83,13 +91,15 @@ class CommandHandler:
         raise ConcurrencyError
 
     async def _attempt(
-        self, timer: TimerId, command: TimerCommand, origin: Origin
+        self, timer: TimerId, command: TimerCommand, origin: Origin, at_version: int | None
     ) -> Handled | None:
         history = await self._store.read(timer)
         if history.guild_id not in (None, timer.guild_id):
             raise TimerElsewhereError
         if recorded := history.of_command(origin.command_id):
             return _done_before(history, recorded)
+        if at_version not in (None, history.version):
+            return Handled(timer, history.state, (), None)
         events = decide(history.state, command)
         if not events:
             return Handled(timer, history.state, (), None)

@@ -108,7 +108,8 @@ class Sweeper:
         return Swept(due, answered)
 
     async def _sweep_page(self, page: list[DueTimer], now: int) -> int:
-        histories = await self._store.read_many([due.timer for due in page])
+        timers = [due.timer for due in page]
+        histories = [_by_log(history) for history in await self._store.read_many(timers)]
         appends = list(_appends(zip(page, histories, strict=True), now))
         outcomes = await self._store.append(*appends) if appends else []
         ends = dict(_ends(histories))
@@ -120,6 +121,14 @@ class Sweeper:
                     due_at = ends[append.timer] - getattr(event, "minutes", 0) * MINUTE
                     self._watch.recorded(event, (event.at - due_at) / 1000)
         return sum(isinstance(outcome, Appended) for outcome in outcomes)
+
+
+def _by_log(history: History | UnknownEventError) -> History | UnknownEventError:
+    """Name the server that the log names: the row may have been changed by hand."""
+    if isinstance(history, UnknownEventError) or history.guild_id is None:
+        return history
+    timer = TimerId(history.guild_id, history.timer.user_id, history.timer.role_id)
+    return History(timer, history.guild_id, history.recorded)
 
 
 def _ends(histories: Iterable[History | UnknownEventError]) -> Iterable[tuple[TimerId, int]]:
@@ -142,5 +151,6 @@ def _appends(
                 log.warning("row due, but not by the log; run `boostmon replay`", timer=due.timer)
             continue
         what = ",".join(type(event).__name__ for event in events)
-        command_id = f"sweep:{due.number}:{history.version}:{what}"
+        # By the newest event: the number and the version of the row may have been changed by hand.
+        command_id = f"sweep:{history.recorded[-1].position}:{what}"
         yield piece(history, events, Origin(command_id=command_id, source="sweeper"))

@@ -8,7 +8,7 @@ from boostmon.errors import DatabaseError
 SETTLED = ["effects", "lease", "direct_channels"]  # the tables that the bot may UPDATE
 NOTED = ["direct_channels"]  # and those it may INSERT into
 
-CALLED = ["append%", "read%"]  # and the functions that it may call
+CALLED = ["append%", "owe%", "read%"]  # and the functions that it may call
 
 # One statement a row, and only about what belongs to the owner of our own tables: a schema may be
 # shared with strangers.

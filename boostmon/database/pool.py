@@ -28,6 +28,8 @@ from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 FAREWELL = 5.0
 DEFAULT_POOL = PoolConfig()
+# An append that waited for another must see it; PgBouncer takes no such setting.
+READ_COMMITTED = {"default_transaction_isolation": "read committed"}
 log = structlog.get_logger()
 
 
@@ -220,7 +222,8 @@ async def connect(
         url,
         variable=variable,
         command_timeout=pool.boostmon_command_timeout,
-        server_settings={"application_name": "boostmon"},
+        server_settings={"application_name": "boostmon"}
+        | (READ_COMMITTED if statement_cache else {}),
         **({} if statement_cache else {"statement_cache_size": 0}),
     )
     end = time.monotonic() + wait

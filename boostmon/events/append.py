@@ -117,7 +117,7 @@ def _of_many(appends: Sequence[Append]) -> Sequence[object]:
         [number for number, kinds in enumerate(effects, start=1) for _ in kinds],
         [kind for kinds in effects for kind in kinds],
         *zip(*(_columns(a.row) for a in appends), strict=True),
-        _earlier([a.timer for a in appends]),
+        _earlier([(a.timer.user_id, a.timer.role_id) for a in appends]),
         _earlier([a.command_id for a in appends]),
     )
 

@@ -1,5 +1,7 @@
 """What the bot must know, and may open again, when Discord does something on its own."""
 
+from datetime import datetime
+
 from asyncpg import Connection
 from msgspec import Struct
 
@@ -9,11 +11,15 @@ from boostmon.projections.sql import statement
 
 
 class HeldTimer(Struct, frozen=True):
-    """A timer that has not ended; *number* is its stream's, *version* that of its newest event."""
+    """A timer that has not ended; *number* is its stream's, *version* that of its newest event.
+
+    *given_at* is when its role was given last.
+    """
 
     timer: TimerId
     number: int
     version: int
+    given_at: datetime | None = None
 
 
 class Observed:
@@ -51,6 +57,14 @@ class Observed:
 
         return await self._database.run(reopen)
 
+    async def owe_roles(self, guild_id: str, user_id: str) -> int:
+        """Owe a member the roles of timers of which none was ever owed; return how many.
+
+        They were imported, while the member held the roles already.
+        """
+        (row,) = await self._database.fetch(statement("owe_roles"), guild_id, user_id)
+        return int(row["owed"])
+
     async def bot_returned(self, guild_id: str) -> None:
         """Owe a server everything now, but the notices that are older than an hour by then."""
 
@@ -65,7 +79,10 @@ class Observed:
             rows = await connection.fetch(statement(name), guild_id, other_id)
             return [
                 HeldTimer(
-                    TimerId(guild_id, row["user_id"], row["role_id"]), row["id"], row["version"]
+                    TimerId(guild_id, row["user_id"], row["role_id"]),
+                    row["id"],
+                    row["version"],
+                    row["given_at"],
                 )
                 for row in rows
             ]

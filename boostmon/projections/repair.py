@@ -35,7 +35,7 @@ async def _mend(connection: Connection, batch: Mapping[int, Stream]) -> None:
     numbers, streams = list(batch), batch.values()
     versions, kept = [stream.version for stream in streams], [has_row(each) for each in streams]
     rows = msgspec.json.encode([_row(*each) for each in batch.items() if has_row(each[1])])
-    async with connection.transaction():
+    async with connection.transaction(isolation="read_committed"):  # sees what it waited for
         # Appends wait meanwhile; if this process freezes, PostgreSQL ends it rather than let them.
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2s'")
         await connection.execute("SELECT lock_log()")

@@ -37,6 +37,12 @@ BEGIN
         RAISE EXCEPTION 'events are hashed in UTF8, and the client speaks %', pg_client_encoding()
             USING ERRCODE = 'feature_not_supported';
     END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        -- It would not see what it has waited for.
+        RAISE EXCEPTION 'appends are read committed, and this transaction is %',
+            current_setting('transaction_isolation')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
     RETURN true;
 END
 $$;
