@@ -105,6 +105,18 @@ async def test_a_role_taken_by_hand_ends_the_timer(town: Town, owner: asyncpg.Co
     assert ("Cleared", "taken_by_hand", "discord") == (await recorded(owner, 2))[1]
 
 
+async def test_a_role_taken_by_hand_from_a_guest_ends_the_timer(
+    town: Town, owner: asyncpg.Connection
+) -> None:
+    await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    guest = {"user": {"id": town.client.user("max")}, "roles": [], "joined_at": None}
+    path = "/guilds/{guild_id}/members/{user_id}"
+    asked = {"path": path, "method": "GET", "status": 200, "body": guest, "times": 9}
+    await town.client.sim("fault", asked)
+    await town.client.sim("member", {"user": "max", "action": "take", "role": "VIP"})
+    assert ("Cleared", "taken_by_hand", "discord") == (await recorded(owner, 2))[1]
+
+
 async def test_a_role_taken_and_given_back_by_hand_ends_nothing(
     town: Town, owner: asyncpg.Connection
 ) -> None:

@@ -143,6 +143,7 @@ async def test_the_slow_query_statement_tells_what_took_long() -> None:
             async with session(node.url("postgres", "postgres")) as superuser:
                 await superuser.execute("CREATE EXTENSION pg_stat_statements")
                 await migrate(superuser)
+                await superuser.execute("SELECT pg_stat_statements_reset()")
                 await superuser.fetch("SELECT * FROM role_timers")
                 told = await superuser.fetch(block.text)
             await node.stop()

@@ -53,10 +53,10 @@ class UnansweredError(DiscordError):
 
 
 class Membership(Struct, frozen=True):
-    """Which roles a member holds, and since when they are one."""
+    """Which roles a member holds, and since when they are one; a guest has no such moment."""
 
     roles: set[str]
-    joined_at: datetime
+    joined_at: datetime | None
 
 
 class DiscordApi:
@@ -92,7 +92,10 @@ class DiscordApi:
             "GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id
         )
         member = await self._request(route, lane_of_reads(guild_id))
-        return Membership(set(member["roles"]), datetime.fromisoformat(member["joined_at"]))
+        joined_at = member["joined_at"]
+        return Membership(
+            set(member["roles"]), datetime.fromisoformat(joined_at) if joined_at else None
+        )
 
     async def open_direct_channel(self, user_id: str) -> str:
         """Return the id of the channel of direct messages with a user."""

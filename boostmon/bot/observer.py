@@ -102,7 +102,7 @@ class Observer:
             return
         before = {timer.number: timer.version for timer in missing}
         for timer in await self._missing(guild_id, user_id, member.roles):
-            if timer.given_at is not None and timer.given_at < member.joined_at:
+            if timer.given_at and member.joined_at and timer.given_at < member.joined_at:
                 await self._reopen(guild_id, user_id)  # they left and came back unseen
             elif before.get(timer.number) == timer.version:
                 await self._taken(timer)
