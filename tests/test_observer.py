@@ -109,7 +109,11 @@ async def test_a_role_taken_by_hand_from_a_guest_ends_the_timer(
     town: Town, owner: asyncpg.Connection
 ) -> None:
     await town.say("mona", "settime", user="max", role="VIP", duration="1h")
-    guest = {"user": {"id": town.client.user("max")}, "roles": [], "joined_at": None}
+    guest: dict[str, Any] = {
+        "user": {"id": town.client.user("max")},
+        "roles": [],
+        "joined_at": None,
+    }
     path = "/guilds/{guild_id}/members/{user_id}"
     asked = {"path": path, "method": "GET", "status": 200, "body": guest, "times": 9}
     await town.client.sim("fault", asked)
