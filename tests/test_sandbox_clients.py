@@ -97,6 +97,7 @@ async def library(request: pytest.FixtureRequest) -> str:
     """Give each library that is installed."""
     name = str(request.param)
     if not installed(name):
+        # Other people's libraries, one of them for node: whoever has Python alone cannot have them.
         pytest.skip(f"{name} is not installed in .venv-clients; `make clients` does that")
     return name
 

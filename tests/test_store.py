@@ -161,6 +161,16 @@ async def test_what_is_not_recorded_leaves_rows_and_effects_of_its_neighbours_ri
 
 
 @pytest.mark.parametrize("others", [0, 1])
+async def test_what_is_hashed_is_utf_8_whatever_it_holds(
+    database: Database, owner: asyncpg.Connection, others: int
+) -> None:
+    origin = Origin(command_id="Žluťoučký 🐎", source="cli", actor_id=None)
+    neighbours = [first(fresh_timer()) for _ in range(others)]
+    await EventStore(database).append(first(fresh_timer(), origin=origin), *neighbours)
+    assert [] == await faults(owner)
+
+
+@pytest.mark.parametrize("others", [0, 1])
 @pytest.mark.parametrize("strange", [{"source": "nobody"}, {"effects": [("give_cake",)]}])
 async def test_no_event_has_another_source_and_no_effect_another_kind(
     database: Database, strange: dict[str, Any], others: int
