@@ -157,17 +157,13 @@ async def test_a_bot_that_may_not_write_is_not_ready(bot_url: str, *, may_write:
 async def test_connections_of_other_roles_are_counted_too(
     patient: Patient, migrated: Schema
 ) -> None:
-    async def used() -> int:
-        findings = (await patient.diagnosed()).findings
-        (found,) = [found for _, found, _ in findings if "connections are open" in found]
-        return int(found.split()[0])
-
-    before = await used()
-    others = [await asyncpg.connect(as_superuser(migrated)) for _ in range(5)]
-    after = await used()
+    others = [await asyncpg.connect(as_superuser(migrated)) for _ in range(20)]
+    findings = (await patient.diagnosed()).findings
     for other in others:
         await other.close()
-    assert before + 5 <= after
+
+    (found,) = [found for _, found, _ in findings if "connections are open" in found]
+    assert len(others) < int(found.split()[0])
 
 
 async def test_a_database_without_tables_is_sent_to_migrate(

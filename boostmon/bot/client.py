@@ -3,6 +3,7 @@
 import asyncio
 import time
 import weakref
+from collections.abc import Coroutine
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ from boostmon.errors import ConfigurationError, DiscordError
 
 REFUSAL = "Discord refuses DISCORD_TOKEN; copy it again from the page Bot of your application."
 AUTHENTICATION_FAILED = 4004  # topics/opcodes-and-status-codes, "Gateway Close Event Codes"
+INSISTENCE = 0.1  # seconds
 
 log = structlog.get_logger()
 
@@ -114,7 +116,7 @@ def count_invalid(bot: BoostMon, pace: Pace) -> None:
 async def stay_connected(bot: BoostMon) -> None:
     """Keep *bot* connected; raise a sentence when Discord does not want it any more."""
     try:
-        await bot.connect()
+        await _until_cancelled(bot.connect())
     except disnake.PrivilegedIntentsRequired as error:
         raise DiscordError(
             "The Server Members Intent was switched off for this application; start again."
@@ -129,6 +131,22 @@ async def stay_connected(bot: BoostMon) -> None:
         raise DiscordError(f"Discord has closed the connection for good ({error}).") from error
     except disnake.GatewayNotFound as error:
         raise DiscordError("Discord names no gateway; try again later.") from error
+
+
+async def _until_cancelled(connecting: Coroutine[Any, Any, None]) -> None:
+    """Await *connecting*, and cancel it again and again when this is cancelled.
+
+    Once is not enough: asyncio.wait_for of Python 3.11, with which disnake connects, loses a
+    cancellation that comes together with the result.
+    """
+    task = asyncio.create_task(connecting)
+    try:
+        await asyncio.wait({task})
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=INSISTENCE)
+    await task
 
 
 async def _may_see_members(discord: DiscordConfig) -> bool:
