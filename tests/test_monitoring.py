@@ -4,10 +4,14 @@ import asyncio
 import re
 import signal
 import socket
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import promql_parser
 import pytest
+from promql_parser import MatchOp, VectorSelector
 
 from boostmon.database.pool import Database
 from tests.databases import Gate
@@ -16,6 +20,8 @@ from tests.test_cli import READY_WITHIN, TOKEN, boostmon, running, stopped
 
 OPERATIONS = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
 GIVE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
+Series: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
+
 ALL_WELL = {"gateway": True, "database": True, "sweep": True}
 
 
@@ -33,11 +39,29 @@ def alerts() -> dict[str, str]:
     return found
 
 
-def metrics_in(expression: str) -> set[str]:
-    """Name the metrics that an expression reads: words that are no label, function or range."""
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)", "", expression)
-    words = re.findall(r"[a-z_][a-z0-9_]*(?!\w|\s*\()", bare)
-    return set(words) - {"and", "or", "unless"}
+def selectors(node: Any) -> Iterator[VectorSelector]:
+    """Find what a parsed expression reads."""
+    if isinstance(node, VectorSelector):
+        yield node
+    else:
+        parts = [getattr(node, name, None) for name in ("lhs", "rhs", "expr", "vector_selector")]
+        for part in [*parts, *getattr(node, "args", [])]:
+            if part is not None:
+                yield from selectors(part)
+
+
+def fitting(selector: VectorSelector, series: set[Series]) -> bool:
+    """Whether there is a series of that name, with the labels that it asks for."""
+    wanted = selector.matchers.matchers
+    assert all(each.op in (MatchOp.Equal, MatchOp.NotEqual) for each in wanted)
+    return any(
+        selector.name == name
+        and all(
+            each.name in labels and (labels[each.name] == each.value) == (each.op == MatchOp.Equal)
+            for each in wanted
+        )
+        for name, labels in ((name, dict(labels)) for name, labels in series)
+    )
 
 
 async def until_ready(bot: Running) -> None:
@@ -58,30 +82,37 @@ async def until_is(bot: Running, number: float, name: str, **labels: str) -> Non
             await asyncio.sleep(0.1)
 
 
-def test_there_are_five_alert_rules_each_over_a_metric() -> None:
-    assert 5 == len(alerts())
-    assert all(metrics_in(expression) for expression in alerts().values())
+def test_there_are_five_alert_rules_and_each_reads_a_metric() -> None:
+    read = [list(selectors(promql_parser.parse(rule))) for rule in alerts().values()]
+    assert 5 == len(read)
+    assert all(read)
 
 
-def test_the_metrics_of_an_expression_are_found() -> None:
-    expression = 'sum by (kind) (increase(a_total{b="c"}[10m])) > 2 * d_e or absent(f) and g == 0'
+@pytest.mark.parametrize(
+    ("selector", "fits"),
+    [
+        ("a", True),
+        ("b", False),
+        ('a{kind="notice"}', True),
+        ('a{kind="wish"}', False),
+        ('a{kind!="notice"}', False),
+        ('a{colour="red"}', False),
+    ],
+)
+def test_a_selector_fits_a_series_of_its_name_and_labels(selector: str, *, fits: bool) -> None:
+    (found,) = selectors(promql_parser.parse(f"sum by (kind) (increase({selector}[10m])) > 2"))
+    assert fits is fitting(found, {("a", frozenset({("kind", "notice")}))})
 
-    assert {"a_total", "d_e", "f", "g"} == metrics_in(expression)
 
-
-async def test_every_metric_of_an_alert_is_one_that_a_running_bot_serves(
+async def test_every_series_of_an_alert_is_one_that_a_running_bot_serves(
     database: Database, owner_url: str
 ) -> None:
     async with at_work(database, owner_url) as bot:
         await until_ready(bot)
-        served = {name for name, _ in await bot.pages.samples()}
+        served = set(await bot.pages.samples())
 
-    missing = {
-        alert: metrics_in(expression) - served
-        for alert, expression in alerts().items()
-        if metrics_in(expression) - served
-    }
-    assert {} == missing
+    read = [each for rule in alerts().values() for each in selectors(promql_parser.parse(rule))]
+    assert [] == [str(each) for each in read if not fitting(each, served)]
 
 
 async def test_what_people_do_is_seen_in_the_metrics(database: Database, owner_url: str) -> None:
