@@ -53,13 +53,14 @@ async def test_an_event_takes_as_much_disk_as_is_written(owner: asyncpg.Connecti
 async def test_growth_is_measured_in_disk_append_check_backup_and_restore(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(growth, "SIZES", (500, 1000))
+    monkeypatch.setattr(growth, "SIZES", (200, 400))
     monkeypatch.setattr(growth, "LIVES", 2)
+    monkeypatch.setattr(growth, "ROUNDS", 1)
 
     _, rows = await run(["growth"], big=False)
 
     measured = ["disk", "an append", "replay --check", "pg_dump", "pg_restore"]
-    assert [f"{name}, {n} events" for n in ("500", "1,000") for name in measured] == [
+    assert [f"{name}, {n} events" for n in ("200", "400") for name in measured] == [
         row.name for row in rows
     ]
     assert all(row.figure > 0 for row in rows)
