@@ -15,7 +15,7 @@ demo: .venv/.ready ## Watch BoostMon do its job, and play with it in a browser
 	@$(BIN)/boostmon demo
 
 test: .venv/.ready ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 check: .venv/.ready ## Format, lint, types and all tests: what CI runs
 	$(BIN)/ruff format --check .
