@@ -20,9 +20,9 @@ from tests.test_cli import READY_WITHIN, TOKEN, boostmon, running, stopped
 
 OPERATIONS = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
 GIVE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
-Series: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
-
 ALL_WELL = {"gateway": True, "database": True, "sweep": True}
+
+Series: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
 
 
 def alerts() -> dict[str, str]:

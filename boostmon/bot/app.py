@@ -1,7 +1,7 @@
 """The bot as a whole: the one place where its parts are put together, started and stopped."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -42,6 +42,7 @@ from boostmon.projections.role_timers import RoleTimers
 LOG_CHANNEL = "boostmon_log"
 EFFECTS_CHANNEL = "boostmon_effects"
 FAREWELL = 2.0
+INSISTENCE = 5.0  # seconds
 
 log = structlog.get_logger()
 
@@ -184,15 +185,25 @@ async def _when_ready(parts: Parts, discord: DiscordConfig) -> None:
         registering.cancel()
 
 
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel *tasks*, again and again until they have ended: a stop must not wait for ever.
+
+    The pause is longer than what a part may take for its last work.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=INSISTENCE)
+
+
 async def _until(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
     """Run *parts* until *stop* is set or one of them ends; raise what ended it."""
     tasks = [asyncio.create_task(part) for part in (stop.wait(), *parts)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await _end(tasks)
     for task in done:
         if not task.cancelled() and (error := task.exception()):
             raise error
