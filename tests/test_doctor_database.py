@@ -5,15 +5,15 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from boostmon import machine
 from boostmon.bot.reading import Reading
 from boostmon.cli import database_checks
-from boostmon.database import checkup, clock
+from boostmon.database import checkup
 from boostmon.database.pool import Database, connect
 from boostmon.projections.effects import Effects
 from tests.cluster import pair
@@ -247,8 +247,7 @@ async def test_one_role_for_both_is_yellow_and_says_how_to_part_them(patient: Pa
 async def test_clocks_that_disagree_are_set_against_each_other(
     patient: Patient, monkeypatch: pytest.MonkeyPatch, seconds: int, colour: str, where: str
 ) -> None:
-    wrong = SimpleNamespace(time=lambda: time.time() - seconds, monotonic=time.monotonic)
-    monkeypatch.setattr(clock, "time", wrong)
+    monkeypatch.setattr(machine, "wall", lambda: time.time() - seconds)
 
     diagnosis = await patient.diagnosed()
 

@@ -13,6 +13,7 @@ LAYERS = [
     "errors",
     "config",
     "finding",
+    "machine",
     "database",
     "events",
     "projections",
@@ -24,7 +25,7 @@ PURE = ["boostmon.events.timer", "boostmon.commands.decider"]
 PURE_MAY = {"collections.abc", "functools", "typing", "msgspec"}
 DRIVER_PLACES = {"database", "events", "projections", "commands"}
 TIME = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
-READS_TIME = {"boostmon.database.clock": "it is the clock"}
+READS_TIME = {"boostmon.machine": "it is the clock"}
 
 
 @cache

@@ -1,11 +1,11 @@
 """How fast Discord may be asked."""
 
 import asyncio
-import time
 from heapq import heappop, heappush
 
 import pytest
 
+from boostmon import machine
 from boostmon.bot.pace import (
     DIRECT,
     MARGIN,
@@ -65,7 +65,7 @@ async def test_requests_nobody_announced_keep_to_the_lane_all_the_same() -> None
 
     async def request() -> None:
         async with pace.turn(DIRECT):
-            sent.append(time.monotonic())
+            sent.append(machine.monotonic())
 
     await asyncio.gather(*(request() for _ in range(6)))
 
@@ -148,17 +148,17 @@ def test_direct_messages_share_one_lane() -> None:
 async def test_lanes_that_hold_nothing_up_are_forgotten() -> None:
     pace = Pace(Limits())
     pace.promise(ROLES)
-    pace.forget_idle(time.monotonic())
+    pace.forget_idle(machine.monotonic())
     assert pace.lanes == 1
     pace.withdraw(ROLES)
     await _ask(pace, ROLES)
-    pace.forget_idle(time.monotonic())
+    pace.forget_idle(machine.monotonic())
     assert pace.lanes == 1
-    pace.forget_idle(time.monotonic() + 11.0)
+    pace.forget_idle(machine.monotonic() + 11.0)
     assert pace.lanes == 0
 
 
 async def test_whoever_speaks_next_waits_until_what_was_asked_is_forgotten() -> None:
     pace = Pace(Limits())
     await _ask(pace, ROLES)
-    assert pace.quiet_in(time.monotonic()) == pytest.approx(10.0, abs=1.0)
+    assert pace.quiet_in(machine.monotonic()) == pytest.approx(10.0, abs=1.0)

@@ -1,7 +1,6 @@
 """The relay over a real database and a Discord on loopback, without the gateway."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
@@ -14,6 +13,7 @@ import pytest
 from disnake import HTTPException
 from disnake.http import HTTPClient, Route
 
+from boostmon import machine
 from boostmon.bot import receipts
 from boostmon.bot import relay as relaying
 from boostmon.bot.client import count_invalid
@@ -481,7 +481,7 @@ async def test_what_the_limits_put_off_is_told_to_the_other_processes(
     await owner.add_listener("boostmon_effects", lambda *heard: told.append(str(heard[-1])))
     await stage.until(lambda _: stage.lease.held)
     lane = lane_of_roles(stage.timer().guild_id)
-    stage.pace.refused(lane, 5.0, everywhere=False, now=time.monotonic())
+    stage.pace.refused(lane, 5.0, everywhere=False, now=machine.monotonic())
     await stage.set(stage.timer())
     await stage.settled()
     assert "1 later" in told  # among what other tests tell: a channel is the whole database's
@@ -494,7 +494,7 @@ async def test_every_answer_that_counts_towards_a_ban_is_counted(stage: Stage) -
         await stage.fault(method="GET", path="/users/@me", status=status, times=1)
         with suppress(HTTPException):
             await stage.http.request(Route("GET", "/users/@me"))
-        now = time.monotonic()
+        now = machine.monotonic()
         assert counted == (pace.ready_at(DIRECT, now) > now)
 
 
@@ -596,7 +596,7 @@ async def test_what_is_no_longer_true_waits_for_no_turn(stage: Stage) -> None:
     timer = stage.timer()
     await stage.set(timer, channel=None)
     await stage.settled()
-    stage.pace.refused(DIRECT, 60.0, everywhere=False, now=time.monotonic())
+    stage.pace.refused(DIRECT, 60.0, everywhere=False, now=machine.monotonic())
     await stage.pass_time(50 * MINUTE)
     await stage.give(timer, Clear(stage.clock.time))
     effects = await stage.settled()

@@ -1,7 +1,6 @@
 """How an interaction is answered: acknowledged at once, edited later, by DM when it is too late."""
 
 import asyncio
-import time
 from collections.abc import Awaitable
 
 import aiohttp
@@ -10,6 +9,8 @@ import structlog
 from disnake import AllowedMentions, Embed
 from disnake.interactions import ApplicationCommandInteraction, MessageInteraction
 from disnake.ui.select import StringSelect
+
+from boostmon import machine
 
 ACKNOWLEDGE_WITHIN = 3.0  # seconds; later Discord has given the interaction up
 SETTLED_ELSEWHERE = (40060, 10062)  # acknowledged by another process, or too late
@@ -26,7 +27,7 @@ class Answer:
 
     def __init__(self, inter: ApplicationCommandInteraction | MessageInteraction) -> None:
         self._inter = inter
-        self._received = time.monotonic()
+        self._received = machine.monotonic()
         self._private = False
         self._log = log.bind(interaction_id=inter.id, user_id=inter.author.id)
 
@@ -83,7 +84,7 @@ class Answer:
 
     @property
     def _in_time(self) -> bool:
-        return time.monotonic() - self._received < TOKEN_LASTS
+        return machine.monotonic() - self._received < TOKEN_LASTS
 
     async def _withdrawn(self) -> bool:
         # A follow-up to a reply that still loads would take its place, for everybody to read. The

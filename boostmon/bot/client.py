@@ -1,7 +1,6 @@
 """The disnake client: how it logs in, what it listens to, and why it may have to stop."""
 
 import asyncio
-import time
 import weakref
 from collections.abc import Coroutine
 from typing import Any
@@ -15,6 +14,7 @@ from disnake.flags import ApplicationFlags
 from disnake.http import HTTPClient, Route
 from disnake.webhook.async_ import async_context
 
+from boostmon import machine
 from boostmon.bot.discord_api import INVALID
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Pace
@@ -104,7 +104,7 @@ def count_invalid(bot: BoostMon, pace: Pace) -> None:
 
     async def count(_: object, __: object, end: aiohttp.TraceRequestEndParams) -> None:
         if end.response.status in INVALID:
-            pace.invalid(time.monotonic())
+            pace.invalid(machine.monotonic())
 
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(count)

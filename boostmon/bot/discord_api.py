@@ -1,7 +1,6 @@
 """The one place where Discord's REST is written to, on bare ids: no cache is asked."""
 
 import base64
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from disnake.http import HTTPClient, Route
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
 from boostmon.errors import DiscordError
 from boostmon.events.timer import TimerId, is_snowflake
@@ -164,7 +164,7 @@ class DiscordApi:
                 response = await send(request)
             except (aiohttp.ClientError, OSError) as error:
                 raise UnansweredError(f"Discord did not answer ({error!r})") from error
-            self._pace.answered(lane, response.headers, time.monotonic())
+            self._pace.answered(lane, response.headers, machine.monotonic())
             if response.status >= HTTPStatus.BAD_REQUEST:
                 refusal = RefusedError(response.status, await body_of(response), response.headers)
                 self._note(lane, refusal)
@@ -180,7 +180,7 @@ class DiscordApi:
             )
 
     def _note(self, lane: str, refusal: RefusedError) -> None:
-        now = time.monotonic()
+        now = machine.monotonic()
         if refusal.status in INVALID:
             self._pace.invalid(now)
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,9 +1,9 @@
 """Notices: to the timer's channel, or by direct message where that fails; each once."""
 
 import re
-import time
 from datetime import timedelta
 
+from boostmon import machine
 from boostmon.bot import replies
 from boostmon.bot.discord_api import DiscordApi, RefusedError
 from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
@@ -81,7 +81,7 @@ class Notices:
             except RefusedError as error:
                 if error.code != UNKNOWN_CHANNEL:
                     raise
-        now = time.monotonic()
+        now = machine.monotonic()
         wait = self._pace.ready_at(OPENING, now) - now
         if wait > OPENING_PATIENCE:
             return Later(wait)

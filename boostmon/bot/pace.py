@@ -1,12 +1,13 @@
 """How fast Discord may be asked: windows that are counted here, and what its answers say."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
+
+from boostmon import machine
 
 DIRECT = "direct"
 OPENING = "opening"
@@ -230,13 +231,13 @@ class Pace:
 @asynccontextmanager
 async def _in_turn(turns: Turns) -> AsyncIterator[None]:
     async with turns.queue:
-        while (wait := turns.ready_at(now := time.monotonic()) - now) > 0:  # noqa: ASYNC110 - a clock is waited for
+        while (wait := turns.ready_at(now := machine.monotonic()) - now) > 0:  # noqa: ASYNC110 - a clock is waited for
             await asyncio.sleep(wait)
         turns.begin()
     try:
         yield
     finally:
-        turns.end(time.monotonic())
+        turns.end(machine.monotonic())
 
 
 def lane_of_roles(guild_id: str) -> str:

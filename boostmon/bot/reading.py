@@ -1,10 +1,10 @@
 """What the database says of open effects, for those who ask often and do not wait for long."""
 
 import asyncio
-import time
 
 import structlog
 
+from boostmon import machine
 from boostmon.errors import DatabaseError
 from boostmon.projections.effects import Effects, OpenEffects
 
@@ -24,7 +24,7 @@ class Reading:
 
     async def latest(self) -> list[OpenEffects] | None:
         """Return what is open; None when the database does not answer within a second."""
-        now = time.monotonic()
+        now = machine.monotonic()
         if self._answer is None or (self._answer.done() and now - self._asked > KEPT):
             self._asked = now
             self._answer = asyncio.create_task(self._ask())

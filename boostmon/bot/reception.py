@@ -1,7 +1,6 @@
 """How a command is received: judged at once by what it shows, then acknowledged, then held."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ from disnake.abc import GuildChannel
 from disnake.interactions import ApplicationCommandInteraction, MessageInteraction
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.bot import menus, replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked
@@ -102,14 +102,14 @@ class Reception:
         self, asked: Given, converse: Callable[[], Coroutine[Any, Any, Came]]
     ) -> None:
         """Converse, and tell what came of it."""
-        began, came = time.monotonic(), Came("stopped")
+        began, came = machine.monotonic(), Came("stopped")
         try:
             came = await converse()
         except Exception:
             came = Came("failed")
             raise
         finally:
-            self._tally.command(asked, came, time.monotonic() - began)
+            self._tally.command(asked, came, machine.monotonic() - began)
 
     async def _ended(self) -> None:
         if self._held:

@@ -1,12 +1,12 @@
 """The relay: carries out in Discord what the log has decided, in order, paced, with a receipt."""
 
 import asyncio
-import time
 from contextlib import suppress
 
 import structlog
 from msgspec import structs
 
+from boostmon import machine
 from boostmon.bot.backlog import Backlog, key_of, lane_of
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
@@ -72,12 +72,12 @@ class Relay:
 
     def delay(self, guild_id: str) -> float:
         """Tell for how many seconds the limits allow no role change in a server."""
-        now = time.monotonic()
+        now = machine.monotonic()
         return max(0.0, self._pace.ready_at(lane_of_roles(guild_id), now) - now)
 
     def hasten(self, guild_id: str) -> None:
         """Try again now what is owed in a server: its roles or permissions have changed."""
-        self._backlog.hasten(guild_id, time.monotonic())
+        self._backlog.hasten(guild_id, machine.monotonic())
         self._woken.set()
 
     async def run(self) -> None:
@@ -100,7 +100,7 @@ class Relay:
             await asyncio.gather(*late, return_exceptions=True)
         if late:
             return  # Discord may still be doing it: the lease ends by itself when that is over
-        seconds = self._pace.quiet_in(time.monotonic())
+        seconds = self._pace.quiet_in(machine.monotonic())
         with suppress(TimeoutError, BoostmonError):
             async with asyncio.timeout(FAREWELL):
                 await self._lease.release(seconds)
@@ -113,7 +113,7 @@ class Relay:
                     log.info("this process speaks to Discord")
                     self._fresh = True
                     self.reload()
-                elif time.monotonic() - self._loaded > RELOAD_EVERY:
+                elif machine.monotonic() - self._loaded > RELOAD_EVERY:
                     self.reload()  # whatever was opened again unheard is not left lying
             except BoostmonError as error:
                 log.error("the lease was not renewed", reason=str(error))
@@ -132,9 +132,9 @@ class Relay:
         except Exception:
             log.exception("the log was not read")
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-        self._pace.forget_idle(time.monotonic())
+        self._pace.forget_idle(machine.monotonic())
         while len(self._tasks) < AT_ONCE:
-            now = time.monotonic()
+            now = machine.monotonic()
             owed = self._backlog.take(now, lambda lane: self._pace.ready_at(lane, now) <= now)  # noqa: B023 - called at once
             if owed is None:
                 break
@@ -150,7 +150,7 @@ class Relay:
                 await self._woken.wait()
 
     def _until_next(self) -> float:
-        now = time.monotonic()
+        now = machine.monotonic()
         moments = [self._pace.ready_at(lane, now) for lane in self._backlog.lanes]
         if self._backlog.next_due_at is not None:
             moments.append(self._backlog.next_due_at)
@@ -171,7 +171,7 @@ class Relay:
     async def _load(self) -> None:
         fresh, self._fresh = self._fresh, False
         self._head, owed = await self._owed.all()
-        self._loaded = time.monotonic()
+        self._loaded = machine.monotonic()
         if fresh:  # what was put off may go well by now: nobody has told this process
             owed = [structs.replace(effect, due_in=0.0) for effect in owed]
         await self._put(owed)
@@ -190,7 +190,7 @@ class Relay:
             await self._owed.supersede(moot)
             for effect in moot:
                 self._tally.superseded(effect)
-        now, settled = time.monotonic(), set(map(key_of, moot))
+        now, settled = machine.monotonic(), set(map(key_of, moot))
         for effect in moot:
             self._backlog.settle(effect, now)
         self._backlog.replace((o for o in owed if key_of(o) not in settled), now)
@@ -209,7 +209,7 @@ class Relay:
             again = Again(UNEXPECTED_RETRY)
         finally:
             self._pace.withdraw(lane_of(owed))
-        now = time.monotonic()
+        now = machine.monotonic()
         if again is None:
             self._backlog.settle(owed, now)
         else:
@@ -229,9 +229,9 @@ class Relay:
             return None
         if not may_write(self._lease, self._pace):
             return Again(RENEW_EVERY)
-        began = time.monotonic()
+        began = machine.monotonic()
         verdict = await self._delivery.carry_out(effect, directly=owed.channel_id is None)
-        self._tally.effect(effect, verdict, time.monotonic() - began)
+        self._tally.effect(effect, verdict, machine.monotonic() - began)
         return await put_down(self._owed, effect, verdict)
 
 

@@ -1,13 +1,13 @@
 """How the bot is, at the moment of asking: ready or not, and the metrics that are read then."""
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.bot.gateway import Gateway
 from boostmon.bot.metrics import OPEN_STATES, Metrics
 from boostmon.bot.pace import Pace
@@ -86,7 +86,7 @@ class Vitals:
         metrics.gateway_latency.set(latency if math.isfinite(latency) else math.nan)
         metrics.sweep_age.set(body.sweeper.age)
         metrics.sweep_interval.set(body.sweeper.interval)
-        metrics.invalid_requests.set(body.pace.invalid_count(time.monotonic()))
+        metrics.invalid_requests.set(body.pace.invalid_count(machine.monotonic()))
         metrics.invalid_limit.set(body.pace.invalid_limit)
         metrics.pool.labels("busy").set(load.busy)
         metrics.pool.labels("idle").set(load.idle)

@@ -1,7 +1,6 @@
 """Erasing a person: their timers end, Discord is given what it is owed, their id is replaced."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -9,6 +8,7 @@ import asyncpg
 from asyncpg import Connection
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.errors import EraseRefusedError, RejectedError
@@ -76,9 +76,9 @@ async def settled(
 
     Raise `EraseRefusedError` after *seconds*, or when nothing more will come of it by itself.
     """
-    end = time.monotonic() + seconds
+    end = machine.monotonic() + seconds
     while debts := await _debts(connection, user_id):
-        if time.monotonic() > end or _is_hopeless(debts):
+        if machine.monotonic() > end or _is_hopeless(debts):
             raise await _still_owed(connection, debts)
         progress(len(debts))
         await asyncio.sleep(LOOK_AGAIN)

@@ -1,12 +1,12 @@
 """The sweeper: announces and ends what is due, as one more caller of `decide`."""
 
 import asyncio
-import time
 from collections.abc import Iterable
 
 import structlog
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.commands.decider import Sweep, decide
 from boostmon.commands.handler import Origin, piece
 from boostmon.database.clock import Clock
@@ -63,7 +63,7 @@ class Sweeper:
         self._clock = clock
         self._watch = watch
         self._woken = asyncio.Event()
-        self._ended = time.monotonic()
+        self._ended = machine.monotonic()
         self.interval = interval
 
     def wake(self) -> None:
@@ -73,7 +73,7 @@ class Sweeper:
     @property
     def age(self) -> float:
         """How many seconds ago the last pass ended without failing, or the sweeper was made."""
-        return time.monotonic() - self._ended
+        return machine.monotonic() - self._ended
 
     async def run(self) -> None:
         """Sweep until cancelled: every *interval* seconds, and when something is due earlier."""
@@ -83,7 +83,7 @@ class Sweeper:
             await self._clock.wait_until(next_due_at, at_most=self.interval, wake=self._woken)
 
     async def _pass(self) -> int | None:
-        now, began = self._clock.now(), time.monotonic()
+        now, began = self._clock.now(), machine.monotonic()
         try:
             swept = await self.sweep(now)
             next_due_at = await self._timers.next_due_at(now)
@@ -92,7 +92,7 @@ class Sweeper:
             self._watch.sweep_failed()
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
             return None
-        self._ended = time.monotonic()
+        self._ended = machine.monotonic()
         self._watch.swept(self._ended - began)
         if swept.answered < swept.due:
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)

@@ -1,6 +1,5 @@
 """Looks at the database for `boostmon doctor`: whether it answers, fits, and keeps up."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,6 +7,7 @@ from datetime import timedelta
 import asyncpg
 from asyncpg import Connection, Record
 
+from boostmon import machine
 from boostmon.config import PoolConfig, masked
 from boostmon.database.clock import skew
 from boostmon.database.connection import Connector, session
@@ -73,13 +73,13 @@ async def look_at_login(url: str, variable: str) -> tuple[str, list[Finding]]:
 
     Raise `DatabaseError` when that fails.
     """
-    began = time.monotonic()
+    began = machine.monotonic()
     connection = await Connector(url, variable=variable, statement_cache_size=0).open_within(0)
     try:
         who = await connection.fetchrow(WHO)
     finally:
         await connection.close(timeout=2)
-    took = round((time.monotonic() - began) * 1000)
+    took = round((machine.monotonic() - began) * 1000)
     version = who["version"].partition(" ")[0]
     findings = [
         green(

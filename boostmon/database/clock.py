@@ -3,7 +3,6 @@
 import asyncio
 import math
 import os
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import structlog
 from asyncpg import Connection
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.database.pool import Database
 from boostmon.errors import ConfigurationError, DatabaseError
 
@@ -31,9 +31,9 @@ async def skew(connection: Connection) -> float:
     """Tell by how many seconds the clock of the database is ahead of this machine's."""
     samples = []
     for _ in range(SAMPLES):
-        began, host = time.monotonic(), time.time()
+        began, host = machine.monotonic(), machine.wall()
         told = await connection.fetchval(ASK)
-        took = time.monotonic() - began
+        took = machine.monotonic() - began
         samples.append((took, told / 1000 - host - took / 2))
     _, ahead = min(samples)
     return float(ahead)
@@ -63,7 +63,7 @@ class Clock(Protocol):
 class DatabaseClock:
     """The clock of the database, carried on by the monotonic clock of this machine."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = machine.monotonic) -> None:
         self._monotonic = monotonic
         self._offset: float | None = None
 
@@ -121,7 +121,7 @@ class FileClock:
     def now(self) -> int:
         """Tell the time, in epoch milliseconds."""
         self._look()
-        return self._at(time.time() * 1000)
+        return self._at(machine.wall() * 1000)
 
     def _at(self, real: float) -> int:
         return round(self._reading.now + (real - self._reading.real) * self._reading.speed)
@@ -153,7 +153,7 @@ class DrivenClock(FileClock):
 
     def __init__(self, path: Path) -> None:
         """Begin with the time of this machine, at its speed."""
-        write_clock(path, now=round(time.time() * 1000), speed=1.0)
+        write_clock(path, now=round(machine.wall() * 1000), speed=1.0)
         super().__init__(path)
 
     @property
@@ -165,12 +165,12 @@ class DrivenClock(FileClock):
         """Let time pass *speed* times as fast from here on; 0 stops it."""
         # Until the file is there others go on at the old speed, which must not lead them further.
         margin = HANDOVER if speed < self._reading.speed else 0
-        real = round(time.time() * 1000) + margin
+        real = round(machine.wall() * 1000) + margin
         self._write(Reading(real=real, now=self._at(real), speed=speed))
 
     def skip_to(self, moment: int) -> None:
         """Let it be *moment*, unless that is over, and go on at the same speed."""
-        now = round(time.time() * 1000)
+        now = round(machine.wall() * 1000)
         reached = max(moment, self._at(now))
         self._write(Reading(real=now, now=reached, speed=self._reading.speed))
 
@@ -181,7 +181,7 @@ class DrivenClock(FileClock):
 
 def write_clock(path: Path, *, now: int, speed: float) -> None:
     """Set the clock in the file *path* to *now*, passing *speed* times as fast from here on."""
-    _replace(path, Reading(real=round(time.time() * 1000), now=now, speed=speed))
+    _replace(path, Reading(real=round(machine.wall() * 1000), now=now, speed=speed))
 
 
 def _replace(path: Path, reading: Reading) -> None:
@@ -214,8 +214,8 @@ async def _wait(
     wake: asyncio.Event,
     pause: Callable[[float], float],
 ) -> None:
-    end = time.monotonic() + at_most
-    while not wake.is_set() and (left := end - time.monotonic()) > 0:
+    end = machine.monotonic() + at_most
+    while not wake.is_set() and (left := end - machine.monotonic()) > 0:
         ahead = math.inf if due is None else (due - clock.now()) / 1000
         if ahead <= 0:
             return

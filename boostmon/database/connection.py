@@ -3,7 +3,6 @@
 import asyncio
 import re
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +12,7 @@ import asyncpg
 from asyncpg import Connection
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.config import masked
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
@@ -111,12 +111,12 @@ class Connector:
 
     async def open_within(self, seconds: float) -> Connection:
         """Connect, and try again for *seconds* while nobody answers."""
-        end = time.monotonic() + seconds
+        end = machine.monotonic() + seconds
         while True:
             try:
                 return await self.open()
             except LOST as error:
-                if time.monotonic() + PAUSE > end:
+                if machine.monotonic() + PAUSE > end:
                     raise self.unavailable(error) from error
             await asyncio.sleep(PAUSE)
 

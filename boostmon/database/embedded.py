@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import asyncpg
 import structlog
 
+from boostmon import machine
 from boostmon.database.binaries import Account, account_for, find
 from boostmon.database.connection import LOST
 from boostmon.database.provision import BOT, NAME, provision, server_version
@@ -92,14 +92,14 @@ class EmbeddedPostgres:
             self._lock = None
 
     async def _own_or_attach(self) -> None:
-        end = time.monotonic() + JOINING
+        end = machine.monotonic() + JOINING
         while True:
             if self._take_lock():
                 return await self._serve()
             try:
                 version = await server_version(self.owner_url)
             except (*LOST, asyncpg.PostgresError) as error:
-                if time.monotonic() > end:
+                if machine.monotonic() > end:
                     raise DatabaseUnavailableError(
                         f"Another process holds the database in {self._dir}, and it does not "
                         f"answer; end that process."

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import structlog
 from asyncpg import Connection
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.database.grants import grant
 from boostmon.errors import DatabaseError, ReadOnlyError
 
@@ -107,9 +107,9 @@ def _read(path: Path) -> Migration:
 
 async def _lock(connection: Connection) -> None:
     # Polled: CREATE INDEX CONCURRENTLY would wait for the snapshot of one who waits in SQL.
-    end = time.monotonic() + PATIENCE
+    end = machine.monotonic() + PATIENCE
     while not await connection.fetchval(LOCK):
-        if time.monotonic() > end:
+        if machine.monotonic() > end:
             raise DatabaseError(
                 "Another `boostmon migrate` has been at work for a minute; wait until it is done."
             )
@@ -152,7 +152,7 @@ async def _missing(connection: Connection, migrations: list[Migration]) -> list[
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
-    started = time.monotonic()
+    started = machine.monotonic()
     try:
         if migration.sql.startswith("-- no-transaction"):
             await _run(connection, migration)
@@ -163,7 +163,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         raise DatabaseError(
             f"The migration {migration.name} failed, and nothing of it was kept: {error}."
         ) from error
-    seconds = round(time.monotonic() - started, 2)
+    seconds = round(machine.monotonic() - started, 2)
     log.info("migration applied", migration=migration.name, seconds=seconds)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from contextlib import suppress
 from typing import Any, Self
 
@@ -10,6 +9,7 @@ import asyncpg
 import structlog
 from asyncpg import Connection, Record
 
+from boostmon import machine
 from boostmon.config import PoolConfig, masked
 from boostmon.database.attempt import (
     PATIENCE,
@@ -189,7 +189,7 @@ class Database:
         self.repeats += 1
         is_news, is_silent = self._lost_since is None, isinstance(loss.__cause__, TimeoutError)
         if is_news:
-            self._lost_since = time.monotonic()
+            self._lost_since = machine.monotonic()
             log.warning("database lost", error=repr(loss.__cause__))
         if is_silent:
             self._connector.doubt()
@@ -200,7 +200,7 @@ class Database:
 
     def _note_success(self) -> None:
         if self._lost_since is not None:
-            seconds = round(time.monotonic() - self._lost_since, 1)
+            seconds = round(machine.monotonic() - self._lost_since, 1)
             self._lost_since, self._refusal = None, ""
             log.info("database back", after_seconds=seconds)
 
@@ -226,7 +226,7 @@ async def connect(
         | (READ_COMMITTED if statement_cache else {}),
         **({} if statement_cache else {"statement_cache_size": 0}),
     )
-    end = time.monotonic() + wait
+    end = machine.monotonic() + wait
     while True:
         try:
             connections = await asyncpg.create_pool(
@@ -237,7 +237,7 @@ async def connect(
                 reset=_keep,
             )
         except LOST as error:
-            if time.monotonic() + PAUSE > end:
+            if machine.monotonic() + PAUSE > end:
                 raise connector.unavailable(error) from error
             await asyncio.sleep(PAUSE)
         else:

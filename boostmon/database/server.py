@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
+from boostmon import machine
 from boostmon.database.binaries import ENVIRONMENT, Account, Binaries
 from boostmon.errors import DatabaseError
 
@@ -77,11 +77,11 @@ class Server(Struct, frozen=True):
 
     async def ready(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until *process* takes connections."""
-        end = time.monotonic() + STARTING
+        end = machine.monotonic() + STARTING
         while read_pidfile(self.data) != (process.pid, "ready"):
             if process.poll() is not None:
                 raise DatabaseError(f"PostgreSQL did not start: {self._last_words()}")
-            if time.monotonic() > end:
+            if machine.monotonic() > end:
                 raise DatabaseError(f"PostgreSQL does not get ready; see {self.log}.")
             await asyncio.sleep(POLL)
 
@@ -142,9 +142,9 @@ def read_pidfile(data: Path) -> tuple[int | None, str]:
 
 
 async def _wait_until(done: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
+    end = machine.monotonic() + seconds
     while not done():
-        if time.monotonic() > end:
+        if machine.monotonic() > end:
             return False
         await asyncio.sleep(POLL)
     return True

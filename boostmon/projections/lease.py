@@ -1,10 +1,10 @@
 """The lease: which process speaks to Discord."""
 
-import time
 from collections.abc import Callable
 
 from asyncpg import Connection
 
+from boostmon import machine
 from boostmon.database.pool import Database
 from boostmon.projections.sql import statement
 
@@ -24,7 +24,7 @@ class Lease:
         *,
         name: str,
         holder: str,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = machine.monotonic,
     ) -> None:
         self._database = database
         self._name = name
