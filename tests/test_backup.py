@@ -25,7 +25,7 @@ POSTED = {"path": "/channels/{channel_id}/messages", "method": "POST"}
 TAKEN = {"path": "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", "method": "DELETE"}
 FAILED = "SELECT count(*) = {} FROM effects WHERE state = 'owed' AND last_error <> ''"
 SETTLED = "SELECT count(*) = 10 AND bool_and(state = 'done') FROM effects"
-LAPSE = "UPDATE lease SET expires_at = now()"  # so much time has passed since the dump
+LET_GO = "UPDATE lease SET holder = NULL, expires_at = now()"  # spares the test a term of 20 s
 
 
 def shown(heading: str, language: str) -> list[str]:
@@ -104,7 +104,7 @@ async def test_a_bot_goes_on_from_a_backup_and_does_once_what_was_owed(tmp_path:
 
         [restore] = shown("Restore", "sh")
         checked = await carry_out(restore, elsewhere, tmp_path)
-        await elsewhere.ask(LAPSE)
+        await elsewhere.ask(LET_GO)
         async with (
             await connect(elsewhere.url(BOT), pool=PoolConfig()) as database,
             at_work_in(client, database, elsewhere.url(BOT), **owned_by(elsewhere)) as bot,

@@ -98,8 +98,8 @@ async def stopped(process: Process, number: int) -> Outcome:
     return outcome
 
 
-async def eventually(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(READY_WITHIN):
+async def eventually(happened: Callable[[], bool], *, within: float = READY_WITHIN) -> None:
+    async with asyncio.timeout(within):
         while not happened():  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.05)
 

@@ -3,19 +3,42 @@
 from collections.abc import Callable
 
 from asyncpg import Connection
+from msgspec import Struct
 
 from boostmon import machine
 from boostmon.database.pool import Database
 from boostmon.projections.sql import statement
 
-TERM = 20.0  # seconds on the database's clock; a process that died is replaced after it
+TERM = 20.0  # seconds; a process that died is replaced after it
+
+
+class Sighting(Struct, frozen=True):
+    """A lease that is not ours, as one *writing* of its row has left it, first seen at *since*.
+
+    *rest*: for how many seconds from then on whoever let go of it has asked others to wait; None
+    while somebody holds it. Times are of this machine's monotonic clock.
+    """
+
+    writing: str
+    since: float
+    rest: float | None
+
+    def is_free(self, now: float) -> bool:
+        """Tell whether it may be taken at *now*, if nobody has written it again.
+
+        A holder who is alive writes it within a term. What the row says of the time proves
+        nothing: any clock may have jumped since, and the holder counts on its own.
+        """
+        wait = TERM if self.rest is None else min(self.rest, TERM)
+        return now - self.since >= wait
 
 
 class Lease:
     """The duty of one name, held by at most one process at a time.
 
     Whether it is held is judged on this machine's monotonic clock from before the question was
-    sent, so a slow answer can only make the term shorter.
+    sent, so a slow answer can only make the term shorter. Whoever stands by counts a term from
+    when it has seen the holder's last writing, so never from earlier than the holder does.
     """
 
     def __init__(
@@ -31,6 +54,7 @@ class Lease:
         self._holder = holder
         self._monotonic = monotonic
         self._until = 0.0
+        self._seen: Sighting | None = None
 
     @property
     def held(self) -> bool:
@@ -43,19 +67,15 @@ class Lease:
         return self._until - self._monotonic()
 
     async def claim(self) -> bool:
-        """Take the lease, or renew it; return whether it is held."""
+        """Renew the lease, or take it once it is free; return whether it is held."""
         asked = self._monotonic()
-
-        async def claim(connection: Connection) -> bool:
-            claimed = await connection.fetchval(
-                statement("claim_lease"), self._name, self._holder, TERM
-            )
-            return claimed is not None
-
-        if await self._database.run(claim):
-            self._until = asked + TERM
-        else:
-            self._until = 0.0
+        if not await self._write(None):
+            seen = await self._look()
+            asked = self._monotonic()
+            if not seen.is_free(asked) or not await self._write(seen.writing):
+                self._until = 0.0
+                return False
+        self._until, self._seen = asked + TERM, None
         return self.held
 
     async def release(self, seconds: float) -> None:
@@ -66,3 +86,19 @@ class Lease:
             await connection.execute(statement("release_lease"), self._name, self._holder, seconds)
 
         await self._database.run(release)
+
+    async def _write(self, writing: str | None) -> bool:
+        """Put our name into the row, if it is there, or if *writing* is the newest."""
+
+        async def write(connection: Connection) -> bool:
+            arguments = (self._name, self._holder, TERM, writing)
+            return await connection.fetchval(statement("claim_lease"), *arguments) is not None
+
+        return await self._database.run(write)
+
+    async def _look(self) -> Sighting:
+        row = (await self._database.fetch(statement("look_at_lease"), self._name))[0]
+        if self._seen is None or self._seen.writing != row["writing"]:
+            rest = row["ahead"] if row["holder"] is None else None
+            self._seen = Sighting(row["writing"], self._monotonic(), rest)
+        return self._seen

@@ -1,4 +1,5 @@
--- Give the lease $1 to $2 for $3 seconds, if it is free, over, or theirs already.
+-- Give the lease $1 to $2 for $3 seconds, if it is theirs, or still as the writing $4 has left it. Only
+-- a process of the release before believes the time: it takes the lease when that is over.
 UPDATE lease SET holder = $2, expires_at = clock_timestamp() + $3::float8 * interval '1 second'
-WHERE name = $1 AND (holder = $2 OR expires_at < clock_timestamp())
+WHERE name = $1 AND (holder = $2 OR xmin::text = $4)
 RETURNING name
