@@ -140,6 +140,22 @@ def test_news_of_a_timer_has_it_looked_at_again_at_once() -> None:
     assert [again, newer] == drain(backlog, now=1.0)
 
 
+def test_a_wait_does_not_grow_because_it_is_read_again() -> None:
+    retried = owed(1, position=4000, due_in=60.0)
+    backlog = backlog_of(retried)
+    backlog.replace([owed(1, position=4000, due_in=3600.0)], now=30.0)  # a clock went back
+    assert [] == drain(backlog, now=59.9)
+    assert 4000 == drain(backlog, now=60.0)[0].position
+
+
+def test_what_was_postponed_meanwhile_waits_for_its_own_time() -> None:
+    retried = owed(1, position=4001)
+    backlog = backlog_of(retried)
+    assert retried == backlog.take(0.0, lambda _: True)
+    backlog.postpone(retried, due_at=60.0, now=0.0)
+    assert [] == drain(backlog, now=59.9)
+
+
 def test_news_of_an_effect_in_flight_does_not_start_it_twice() -> None:
     effect = owed(1)
     backlog = backlog_of(effect)

@@ -32,12 +32,12 @@ from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.lease import Lease
-from boostmon.projections.owed import OwedEffects
+from boostmon.projections.owed import LONGEST_WAIT, OwedEffects
 from boostmon.projections.role_timers import RoleTimers
 from tests.description import complaints_about
 from tests.sandbox_client import Client, sandbox
 from tests.test_handler import StillClock
-from tests.timers import M, handler_over, slash
+from tests.timers import M, fresh_timer, handler_over, slash
 
 ROLE_ROUTE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 MESSAGE_ROUTE = "/channels/{channel_id}/messages"
@@ -458,7 +458,7 @@ async def test_only_the_holder_of_the_lease_speaks_to_discord(
     await stage.set(stage.timer())
     await asyncio.sleep(0.3)
     assert [] == stage.roles()
-    await owner.execute("UPDATE lease SET expires_at = '-infinity'")
+    await owner.execute("UPDATE lease SET holder = NULL, expires_at = '-infinity'")
     await stage.settled()
     assert ["VIP"] == stage.roles()
 
@@ -498,22 +498,21 @@ async def test_every_answer_that_counts_towards_a_ban_is_counted(stage: Stage) -
         assert counted == (pace.ready_at(DIRECT, now) > now)
 
 
-async def test_a_lease_is_held_by_one_and_ends_by_itself(
-    database: Database, owner: asyncpg.Connection
+@pytest.mark.parametrize("state", ["owed", "stuck"])
+@pytest.mark.parametrize("away", ["57 minutes", "2 hours", "10 years"])
+async def test_nothing_waits_longer_than_the_longest_backoff_after_a_clock_went_back(
+    database: Database, owner: asyncpg.Connection, state: str, away: str
 ) -> None:
-    now = [100.0]
-    one = Lease(database, name="relay", holder="one", monotonic=lambda: now[0])
-    other = Lease(database, name="relay", holder="other")
-    assert await one.claim()
-    assert not await other.claim()
-    assert await one.claim()
-    now[0] += 20.1
-    assert not one.held
-    await owner.execute("UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
-    assert await other.claim()
-    assert not await one.claim()
-    await other.release(0)
-    assert await one.claim()
+    await handler_over(database).handle(fresh_timer(), SetTime(0, HOUR, M), slash())
+    set_back = "UPDATE effects SET state = $1, due_at = now() + $2::text::interval"
+    await owner.execute(set_back, state, away)
+
+    _, [whole] = await OwedEffects(database).all()
+    _, [since] = await OwedEffects(database).since(0)
+
+    assert [LONGEST_WAIT] * 2 == [whole.due_in, since.due_in]
+    assert LONGEST_WAIT == pytest.approx(1.2 * receipts.STUCK_RETRY)
+    assert LONGEST_WAIT >= 1.2 * receipts.SLOWEST_RETRY
 
 
 @pytest.mark.parametrize("everywhere", [True, False])

@@ -70,11 +70,15 @@ class Backlog:
         return stream_id in self._in_flight
 
     def replace(self, owed: Iterable[Owed], now: float) -> None:
-        """Take in all open effects of some timers, each timer's oldest first, as they are now."""
+        """Take in all open effects of some timers, each timer's oldest first, as they are now.
+
+        What was to be looked at earlier still is: the database's clock may have gone back.
+        """
         streams: dict[int, deque[Owed]] = {}
         for effect in owed:
             streams.setdefault(effect.stream_id, deque()).append(effect)
-            self._due_at[key_of(effect)] = now + effect.due_in
+            key, due_at = key_of(effect), now + effect.due_in
+            self._due_at[key] = min(due_at, self._due_at.get(key, due_at))
         self._streams |= streams
         for stream_id in streams:
             self._offer(stream_id, now)

@@ -16,6 +16,7 @@ from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
 from boostmon.projections import effects
 from boostmon.projections.sql import statement
 
+LONGEST_WAIT = 720.0  # seconds: no backoff is longer, but the database's clock may have gone back
 NONCE_LENGTH = 25  # characters; resources/message, "Create Message"
 
 
@@ -170,7 +171,7 @@ def _owed(row: Record) -> Owed:
         command_id=row["command_id"],
         channel_id=row["channel_id"],
         urgent=row["source"] != "sweeper",
-        due_in=row["due_in"],
+        due_in=min(row["due_in"], LONGEST_WAIT),
         moot=_is_moot(row),
     )
 
