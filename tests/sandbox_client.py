@@ -63,7 +63,7 @@ class Client:
         url = self.sandbox.api + path
         async with self.http.request(method, url, json=body, headers=sent) as response:
             raw = await response.read()
-            shown = msgspec.json.decode(raw) if raw else None
+            shown = _read(raw, response.content_type)
             answer = Answer(response.status, shown, response.headers.copy())
         self.seen.append((method, path, answer))
         return answer
@@ -222,6 +222,13 @@ async def upload(
         answer = Answer(response.status, shown, response.headers.copy())
     client.seen.append((method, path, answer))
     return answer
+
+
+def _read(raw: bytes, content_type: str) -> Any:
+    """Return a body as what it says it is: JSON, a page, or nothing."""
+    if not raw:
+        return None
+    return msgspec.json.decode(raw) if content_type == "application/json" else raw.decode()
 
 
 @asynccontextmanager

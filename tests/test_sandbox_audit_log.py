@@ -69,7 +69,7 @@ async def test_the_people_in_the_entries_are_shown(client: Client) -> None:
     assert {user["username"] for user in answer.body["users"]} == {"mona", "max"}
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "before=x", "action_type=x"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "before=x", "action_type=x"])
 async def test_a_filter_that_is_none_is_refused(client: Client, query: str) -> None:
     answer = await client.api("GET", f"{client.guild}/audit-logs?{query}")
     assert (answer.status, answer.code) == (400, 50035)

@@ -1,5 +1,6 @@
 """What happens in a server, whoever causes it: the change, its event, its line in the audit log."""
 
+from itertools import takewhile
 from typing import Any
 
 from msgspec import Struct
@@ -28,7 +29,20 @@ def audit(discord: Discord, guild: Guild, by: Cause, what: Json) -> None:
     entry: Json = {"id": discord.world.snowflake(), "user_id": by.actor} | what
     if by.reason is not None:
         entry["reason"] = by.reason
-    guild.audit_log.appendleft(entry)
+    by_bot = by.actor in discord.world.bots
+    fault = discord.faults.take_entry(what["action_type"], by_bot=by_bot)
+    if fault is None:
+        _publish(discord, guild, entry)
+    elif fault.audit_log == "delay":
+        discord.later.after(fault.seconds, lambda: _publish(discord, guild, entry))
+
+
+def _publish(discord: Discord, guild: Guild, entry: Json) -> None:
+    """Add a line to the audit log, at the place of its id, and tell of it."""
+    newer = list(takewhile(lambda one: int(one["id"]) > int(entry["id"]), guild.audit_log))
+    for _ in newer:
+        guild.audit_log.popleft()
+    guild.audit_log.extendleft([entry, *reversed(newer)])
     event = "GUILD_AUDIT_LOG_ENTRY_CREATE"
     discord.watch.tell(event, lambda: entry | {"guild_id": guild.id})
     for session in discord.sessions.of_guild(guild, MODERATION):

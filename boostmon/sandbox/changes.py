@@ -10,7 +10,7 @@ from boostmon.sandbox.acts import Cause
 from boostmon.sandbox.connections import ConnectionChange, change_connections
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
-from boostmon.sandbox.model import PRIVILEGED, Bot, Channel, Guild, Role, User
+from boostmon.sandbox.model import PRIVILEGED, Bot, Channel, Guild, Member, Role, User
 from boostmon.sandbox.world_spec import Bits, ChannelSpec, GuildSpec, OverwriteSpec
 
 
@@ -22,8 +22,9 @@ class Change(Struct, forbid_unknown_fields=True, kw_only=True):
 
 class MemberChange(Change):
     user: str
-    action: Literal["join", "leave", "give", "take", "nick"]
+    action: Literal["join", "leave", "give", "take", "roles", "nick"]
     role: str | None = None
+    roles: list[str] = []
     nick: str | None = None
     by: str | None = None
 
@@ -122,12 +123,19 @@ def change_member(discord: Discord, change: MemberChange) -> Any:
         member.nick = change.nick
         acts.member_changed(discord, guild, member)
     else:
-        role = seed.find_role(guild, change.role or "").id
-        roles = [one for one in member.roles if one != role]
-        roles += [role] if change.action == "give" else []
+        roles = _roles(guild, member, change)
         actor = _user(discord, change.by).id if change.by else guild.owner_id
         acts.set_roles(discord, guild, member, roles, Cause(actor))
     return render.member(discord.world, member)
+
+
+def _roles(guild: Guild, member: Member, change: MemberChange) -> list[str]:
+    """Return what roles a member has after a *change*."""
+    if change.action == "roles":
+        return [seed.find_role(guild, name).id for name in change.roles]
+    role = seed.find_role(guild, change.role or "").id
+    rest = [one for one in member.roles if one != role]
+    return [*rest, role] if change.action == "give" else rest
 
 
 def change_role(discord: Discord, change: RoleChange) -> Any:

@@ -6,20 +6,53 @@ from msgspec import Struct
 
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
+from boostmon.sandbox.faults import EventFault
 from boostmon.sandbox.model import Bot
 from boostmon.sandbox.sessions import Connection
 
 
 class ConnectionChange(Struct, forbid_unknown_fields=True, kw_only=True):
-    action: Literal["close", "reconnect", "invalidate", "drop", "freeze"]
+    action: Literal["close", "reconnect", "invalidate", "drop", "freeze", "lose", "delay", "double"]
     bot: str | None = None
     code: int = 4000
     resumable: bool = False
+    event: str = "*"
+    shard: int | None = None
+    seconds: float = 0.0
+    times: int | None = 1
 
 
 def change_connections(discord: Discord, change: ConnectionChange) -> Any:
-    """Close, cut or freeze a bot's connections, or tell it to reconnect or begin anew."""
+    """Do something to a bot's connections, or to the events that will come over them."""
     bot = _bot(discord, change.bot)
+    match change.action:
+        case "lose" | "delay" | "double" as action:
+            return _arm(discord, bot, action, change)
+        case _:
+            return {"sessions": _do(discord, bot, change)}
+
+
+def _arm(
+    discord: Discord, bot: Bot, action: Literal["lose", "delay", "double"], change: ConnectionChange
+) -> EventFault:
+    """Let the next events be lost, late or doubled."""
+    if action == "delay" and not change.seconds:
+        raise ControlError("a delay needs seconds")
+    fault = EventFault(
+        action=action,
+        event=change.event,
+        bot=bot.id,
+        shard=change.shard,
+        seconds=change.seconds,
+        times=change.times,
+    )
+    discord.faults.events.append(fault)
+    discord.tell_faults()
+    return fault
+
+
+def _do(discord: Discord, bot: Bot, change: ConnectionChange) -> int:
+    """Close, cut or freeze a bot's connections, or tell it to reconnect or begin anew."""
     told = 0
     for session in discord.sessions:
         if session.bot_id != bot.id or session.connection is None:
@@ -30,7 +63,7 @@ def change_connections(discord: Discord, change: ConnectionChange) -> Any:
         if change.action == "invalidate" and not change.resumable:
             discord.sessions.end(session)
             connection.session = None
-    return {"sessions": told}
+    return told
 
 
 def _bot(discord: Discord, name: str | None) -> Bot:

@@ -10,7 +10,7 @@ from aiohttp import web
 from boostmon.sandbox.changes import CHANGES
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ApiError, ControlError
-from boostmon.sandbox.faults import Fault
+from boostmon.sandbox.faults import EntryFault, Fault
 from boostmon.sandbox.interactions import Interaction
 from boostmon.sandbox.limits import Limits
 from boostmon.sandbox.loopback import check_origin
@@ -102,24 +102,26 @@ class Control:
         return interaction(self._discord, found)
 
     async def _faults(self, _: web.Request, __: bytes) -> Any:
-        return self._discord.faults.armed
+        return self._discord.faults.all
 
     async def _arm(self, _: web.Request, raw: bytes) -> Any:
-        fault = _read(raw, Fault)
-        if not (fault.status or fault.hang or fault.reset):
-            raise ControlError("a fault needs a status, a hang or a reset")
-        self._discord.faults.armed.append(fault)
-        self._tell_faults()
+        fault: Fault | EntryFault
+        if "audit_log" in _read(raw, dict[str, Any]):
+            fault = _read(raw, EntryFault)
+            self._discord.faults.entries.append(fault)
+        else:
+            fault = _read(raw, Fault)
+            if not fault.acts and fault.date is None:
+                raise ControlError("a fault needs a status, a hang, a reset, an effect or a date")
+            self._discord.faults.armed.append(fault)
+        self._discord.tell_faults()
         return fault
 
     async def _disarm(self, request: web.Request, _: bytes) -> Any:
         fault_id = _number(request, "id") if "id" in request.query else None
         self._discord.faults.clear(fault_id)
-        self._tell_faults()
-        return self._discord.faults.armed
-
-    def _tell_faults(self) -> None:
-        self._discord.watch.tell("FAULTS", lambda: self._discord.faults.armed)
+        self._discord.tell_faults()
+        return self._discord.faults.all
 
     async def _limits(self, _: web.Request, raw: bytes) -> Any:
         given = _read(raw, dict[str, Any])

@@ -5,6 +5,7 @@ import time
 from boostmon.sandbox.faults import Faults
 from boostmon.sandbox.interactions import Interactions
 from boostmon.sandbox.journal import Journal
+from boostmon.sandbox.later import Later
 from boostmon.sandbox.limits import Limits, RateLimiter
 from boostmon.sandbox.model import Message, World
 from boostmon.sandbox.seed import build
@@ -20,7 +21,8 @@ class Discord:
         self.url = ""
         self.beside: list[str] = []
         """The paths of what else is served, such as `/_demo/`."""
-        self.sessions = Sessions()
+        self.later = Later()
+        self.sessions = Sessions(self.later)
         self.watch = self.sessions.watch
         self._first_limits = limits
         self.world = World(Snowflakes())
@@ -32,7 +34,8 @@ class Discord:
         self.limiter = RateLimiter(self.limits)
         self.world = build(spec or DEFAULT_WORLD, known=self.world.bots.values())
         self.interactions = Interactions()
-        self.faults = Faults()
+        self.later.forget()
+        self.faults = self.sessions.faults = Faults()
         self.journal = Journal()
         self._nonces: dict[tuple[str, str], tuple[float, Message]] = {}
         self._ahead = 0.0
@@ -45,6 +48,10 @@ class Discord:
     def advance(self, seconds: float) -> None:
         """Let interactions and nonces age at once."""
         self._ahead += seconds
+
+    def tell_faults(self) -> None:
+        """Tell those who look on which faults are armed."""
+        self.watch.tell("FAULTS", lambda: self.faults.all)
 
     def remember_nonce(self, message: Message) -> None:
         """Note that a message had a nonce; those too old to matter are forgotten."""

@@ -44,7 +44,9 @@ def answer(discord: Discord, session: Session, data: Json) -> None:
     limit = None if query is None else _limit(query, data)
     if query is not None and not (query and limit) and not session.intents & MEMBERS:
         raise DisallowedError
-    if guild is None or session.bot_id not in guild.members or not session.hears(guild.id):
+    if guild is None or not guild.available or not session.hears(guild.id):
+        return
+    if session.bot_id not in guild.members:
         return
     if query is None:
         _send(discord, session, guild, data, _by_id(guild, wanted))

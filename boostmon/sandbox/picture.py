@@ -26,7 +26,7 @@ def picture(discord: Discord) -> Json:
         "guilds": [_guild(discord, guild) for guild in world.guilds.values()],
         "dms": [_channel(discord, channel) for channel in world.dms.values()],
         "requests": [request(e) for e in discord.journal.after(discord.journal.total - MOST_LINES)],
-        "faults": discord.faults.armed,
+        "faults": discord.faults.all,
     }
 
 

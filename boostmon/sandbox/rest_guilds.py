@@ -192,7 +192,7 @@ async def get_audit_log(call: Call) -> Any:
         action_type=whole(0),
         before=snowflake,
         after=snowflake,
-        limit=whole(1, 1000),
+        limit=whole(1, 100),
     )
     guild = call.guild()
     if not permissions.in_guild(guild, call.me_in(guild)) & permissions.VIEW_AUDIT_LOG:

@@ -14,6 +14,7 @@ from boostmon.sandbox.gateway import Gateway
 from boostmon.sandbox.limits import Limits
 from boostmon.sandbox.loopback import loopback_only
 from boostmon.sandbox.page import Page
+from boostmon.sandbox.responses import undate
 from boostmon.sandbox.rest import PREFIX, Rest
 from boostmon.sandbox.state import state
 from boostmon.sandbox.world_spec import WorldSpec
@@ -79,6 +80,7 @@ class Sandbox:
         """Close every connection and stop to listen."""
         if self._runner is None:
             return
+        self.discord.later.forget()
         await self.discord.sessions.stop()
         await self._runner.cleanup()
         self._runner = None
@@ -98,6 +100,7 @@ class Sandbox:
 
 def _application(discord: Discord, others: Mapping[str, web.Application]) -> web.Application:
     app = web.Application(client_max_size=_LARGEST_BODY)
+    app.on_response_prepare.append(undate)
     gateway, rest, control = Gateway(discord), Rest(discord), Control(discord)
     for path, other in others.items():
         other.middlewares.append(loopback_only)

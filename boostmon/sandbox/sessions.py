@@ -5,18 +5,23 @@ import secrets
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
 from boostmon.sandbox import render
+from boostmon.sandbox.faults import Faults
+from boostmon.sandbox.later import Later
 from boostmon.sandbox.model import Bot, Guild, World
 from boostmon.sandbox.watch import Watch
 
 GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
 GUILD_TYPING, DIRECT_TYPING = 1 << 11, 1 << 14
 PRESENCES, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 8, 1 << 9, 1 << 12, 1 << 15
+
+_OF_THE_HANDSHAKE = ("READY", "RESUMED")
 
 Json = dict[str, Any]
 
@@ -90,6 +95,7 @@ class Session:
         self.sequence = 0
         self.connection: Connection | None = None
         self.lost_at = 0.0
+        self.among: Sessions | None = None
         self._kept: deque[tuple[int, Json]] = deque(maxlen=keep)
 
     def hears(self, guild_id: str | None) -> bool:
@@ -104,7 +110,16 @@ class Session:
         return render.guild_create(world, guild, world.bots[self.bot_id], everyone=everyone)
 
     def dispatch(self, event: str, data: Json) -> None:
-        """Send an event, or keep it until the client is back."""
+        """Send an event: once, unless a fault has it come late, twice or never."""
+        if self.among is None or event in _OF_THE_HANDSHAKE:
+            self._send(event, data)
+            return
+        shard, _ = self.shard
+        for seconds in self.among.faults.delays(self.bot_id, shard, self.id, event):
+            self.among.later.after(seconds, partial(self._send, event, data))
+
+    def _send(self, event: str, data: Json) -> None:
+        """Send an event with the next number, or keep it until the client is back."""
         self.sequence += 1
         payload = {"op": 0, "t": event, "s": self.sequence, "d": data}
         self._kept.append((self.sequence, payload))
@@ -121,7 +136,9 @@ class Session:
 class Sessions:
     """Every session of every bot, and the sending of events to the right ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, later: Later) -> None:
+        self.later = later
+        self.faults = Faults()
         self._all: dict[str, Session] = {}
         self.watch = Watch()
 
@@ -130,6 +147,7 @@ class Sessions:
 
     def add(self, session: Session) -> None:
         """Take in a session that has just identified."""
+        session.among = self
         self._all[session.id] = session
 
     def get(self, session_id: object) -> Session | None:
