@@ -17,7 +17,7 @@ from msgspec.structs import astuple, replace
 
 from boostmon.commands.handler import Origin, piece
 from boostmon.config import PoolConfig
-from boostmon.database.pool import Database, connect
+from boostmon.database.pool import Database, Question, connect
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events import store as stores
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Outcome, Repeated
@@ -197,13 +197,13 @@ async def test_a_refused_command_names_nobody_in_the_database(
 async def test_reads_at_the_same_time_are_one_statement(database: Database) -> None:
     sent: list[int] = []
     store = EventStore(database)
-    plain = database.fetch
+    plain = database.ask
 
-    async def counted(query: str, *arguments: object) -> list[asyncpg.Record]:
+    async def counted(question: Question) -> list[asyncpg.Record]:
         sent.append(1)
-        return await plain(query, *arguments)
+        return await plain(question)
 
-    database.fetch = counted  # type: ignore[method-assign]
+    database.ask = counted  # type: ignore[method-assign]
     timers = [fresh_timer() for _ in range(10)]
     await asyncio.gather(*(store.append(following(timer, 0)) for timer in timers))
     histories = await asyncio.gather(*map(store.read, timers))

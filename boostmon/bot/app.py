@@ -111,7 +111,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     database, clock, sweep = surroundings.database, surroundings.clock, surroundings.sweep
     metrics = surroundings.vitals.metrics
     tally, store, timers = Tally(metrics), EventStore(database), RoleTimers(database)
-    handler, effects = CommandHandler(store), Effects(database)
+    handler, effects = CommandHandler(store, clock), Effects(database)
     pace, api, relay = _to_discord(bot, tally, surroundings)
     sweeper = Sweeper(
         store=store,
@@ -119,6 +119,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         clock=clock,
         interval=sweep.boostmon_sweep_interval,
         watch=tally,
+        is_busy=handler.is_busy,
     )
     store.observe(tally.appended)
     for wake in (sweeper.wake, relay.wake):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from boostmon.errors import (
     TimerEndedError,
@@ -108,6 +108,18 @@ def decide(state: Timer, command: TimerCommand) -> list[TimerEvent]:
             return [_resumed(state, command)]
         case Clear(now, reason), _:
             return [Cleared(now, remaining_ms(state, now), reason)]
+
+
+def as_recorded(command: TimerCommand, now: int) -> TimerCommand:
+    """Return *command* as it is to be decided when it is recorded at *now*, not when it was asked.
+
+    A countdown begins when it is recorded. What stops or ends one keeps the time of the asking.
+    """
+    match command:
+        case SetTime() | AddTime() | Resume():
+            return structs.replace(command, now=now)
+        case _:
+            return command
 
 
 def _end(now: int, duration: int) -> int:

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+from collections.abc import Callable
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
-from boostmon.commands.decider import TimerCommand, decide
-from boostmon.errors import ConcurrencyError, TimerElsewhereError
+from boostmon.commands.decider import TimerCommand, as_recorded, decide
+from boostmon.database.clock import Clock
+from boostmon.errors import ConcurrencyError, RejectedError, TimerElsewhereError
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated, Source
 from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
@@ -57,13 +60,43 @@ def piece(history: History, events: list[TimerEvent], origin: Origin) -> Append:
     )
 
 
+class Decision:
+    """What a command does to a history, decided anew whenever it is sent to the log.
+
+    The *events* are those that were sent last. What may not be done any more is sent as before:
+    an earlier sending may have been recorded.
+    """
+
+    def __init__(
+        self, history: History, command: Callable[[], TimerCommand], origin: Origin
+    ) -> None:
+        """Decide for the first time; raise `RejectedError` if the command may not be done."""
+        self._history = history
+        self._command = command
+        self._origin = origin
+        self.events = decide(history.state, command())
+
+    def __call__(self) -> Append:
+        """Decide again, and return the piece of history."""
+        with suppress(RejectedError):
+            self.events = decide(self._history.state, self._command())
+        return piece(self._history, self.events, self._origin)
+
+
 class CommandHandler:
     """Carries out commands on timers; within a process no two at a time on the same timer."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, clock: Clock | None = None) -> None:
+        """Have countdowns begin by *clock* when they are recorded; without one, when asked for."""
         self._store = store
+        self._clock = clock
         self._locks: WeakValueDictionary[TimerId, asyncio.Lock] = WeakValueDictionary()
         self.retries = 0
+
+    def is_busy(self, timer: TimerId) -> bool:
+        """Tell whether a command on *timer* waits for the database."""
+        lock = self._locks.get(timer)
+        return lock is not None and lock.locked()
 
     async def handle(
         self,
@@ -100,13 +133,13 @@ class CommandHandler:
             return _done_before(history, recorded)
         if at_version not in (None, history.version):
             return Handled(timer, history.state, (), None)
-        events = decide(history.state, command)
-        if not events:
+        decision = Decision(history, lambda: self._now(command), origin)
+        if not decision.events:
             return Handled(timer, history.state, (), None)
-        (outcome,) = await self._store.append(piece(history, events, origin))
+        (outcome,) = await self._store.append(decision)
         match outcome:
             case Appended(position=position):
-                return Handled(timer, history.state, tuple(events), position)
+                return Handled(timer, history.state, tuple(decision.events), position)
             case Repeated(timer=first):
                 history = await self._store.read(first)
                 return _done_before(history, history.of_command(origin.command_id))
@@ -116,6 +149,9 @@ class CommandHandler:
                 raise error
             case Conflict():
                 return None
+
+    def _now(self, command: TimerCommand) -> TimerCommand:
+        return command if self._clock is None else as_recorded(command, self._clock.now())
 
 
 def _done_before(history: History, recorded: tuple[RecordedEvent, ...]) -> Handled:

@@ -1,7 +1,7 @@
 """The sweeper: announces and ends what is due, as one more caller of `decide`."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from msgspec import Struct
@@ -57,11 +57,14 @@ class Sweeper:
         clock: Clock,
         interval: float,
         watch: SweepWatch = UNWATCHED,
+        is_busy: Callable[[TimerId], bool] = lambda _: False,
     ) -> None:
+        """Leave a timer that *is_busy* to a later pass: what was asked before comes first."""
         self._store = store
         self._timers = timers
         self._clock = clock
         self._watch = watch
+        self._is_busy = is_busy
         self._woken = asyncio.Event()
         self._ended = machine.monotonic()
         self.interval = interval
@@ -108,6 +111,7 @@ class Sweeper:
         return Swept(due, answered)
 
     async def _sweep_page(self, page: list[DueTimer], now: int) -> int:
+        page = [due for due in page if not self._is_busy(due.timer)]
         timers = [due.timer for due in page]
         histories = [_by_log(history) for history in await self._store.read_many(timers)]
         appends = list(_appends(zip(page, histories, strict=True), now))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -30,6 +31,8 @@ FAREWELL = 5.0
 DEFAULT_POOL = PoolConfig()
 # An append that waited for another must see it; PgBouncer takes no such setting.
 READ_COMMITTED = {"default_transaction_isolation": "read committed"}
+Question = Callable[[], tuple[str, Sequence[object]]]
+
 log = structlog.get_logger()
 
 
@@ -70,12 +73,17 @@ class Database:
         return await self._persist(operation, carry_out, deadline)
 
     async def fetch(self, query: str, *arguments: object) -> list[Record]:
-        """Return the rows of one statement; it is repeated as an operation of `run` is.
+        """Return the rows of one statement; it is repeated as an operation of `run` is."""
+        return await self.ask(lambda: (query, arguments))
+
+    async def ask(self, question: Question) -> list[Record]:
+        """Return the rows of one statement, which *question* makes anew for each attempt.
 
         No transaction is around it, so asyncpg itself can leave it at once: it needs no task.
         """
 
         async def operation(connection: Connection) -> list[Record]:
+            query, arguments = question()
             return list(await connection.fetch(query, *arguments))
 
         return await self._persist(operation, directly, None)

@@ -18,6 +18,7 @@ from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
 
 MOST = 64  # pieces of several callers that are sent together
 
+Draft = Callable[[], Append]
 Observer = Callable[[float, Sequence[Outcome]], None]
 
 
@@ -94,15 +95,18 @@ class EventStore:
         rows = await self._database.fetch(statement("commands_known"), command_ids)
         return {row["command_id"] for row in rows}
 
-    async def append(self, *appends: Append) -> list[Outcome]:
+    async def append(self, *appends: Append | Draft) -> list[Outcome]:
         """Record each of *appends*, all or nothing, in one commit; answer in their order.
+
+        A draft is made into a piece anew whenever it is sent: until the database answers, time
+        passes.
 
         A conflict or a repeated command is an outcome and harms no neighbour. When the call fails
         for another reason than a lost connection, its pieces are sent again in parts, so that only
         the bad one is `Failed`. Raise `DatabaseUnavailableError` when the database stays away.
         """
         for append in appends:
-            check(append)
+            check(_piece(append))
         began = time.perf_counter()
         outcomes = await self._appending.ask(appends)
         for observer in self._observers:
@@ -118,7 +122,7 @@ class EventStore:
             found.setdefault(row["number"], []).append(row)
         return [_history(timer, found.get(i, ())) for i, timer in enumerate(timers, start=1)]
 
-    async def _append(self, appends: Sequence[Append]) -> list[Outcome]:
+    async def _append(self, appends: Sequence[Append | Draft]) -> list[Outcome]:
         try:
             outcomes = await self._call(appends)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -131,9 +135,13 @@ class EventStore:
                 appended()
         return outcomes
 
-    async def _call(self, appends: Sequence[Append]) -> list[Outcome]:
-        query, arguments = call_for(appends)
-        return [outcome_of(row) for row in await self._database.fetch(query, *arguments)]
+    async def _call(self, appends: Sequence[Append | Draft]) -> list[Outcome]:
+        rows = await self._database.ask(lambda: call_for([_piece(each) for each in appends]))
+        return [outcome_of(row) for row in rows]
+
+
+def _piece(append: Append | Draft) -> Append:
+    return append if isinstance(append, Append) else append()
 
 
 def _history(timer: TimerId, rows: Sequence[Record]) -> History | UnknownEventError:
