@@ -25,8 +25,8 @@ from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, NoTimer, TimerId, is_snowflake
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.history import history
-from boostmon.projections.observed import Observed
 from boostmon.projections.replay import check
+from boostmon.projections.standings import RoleChange, Standings
 from tests.test_cli import boostmon
 from tests.timers import ACTOR, CHANNEL, GUILD, M, fresh_timer, handler_over, slash
 from tests.town import Town
@@ -230,12 +230,22 @@ async def test_a_command_that_read_before_and_appends_after_starts_a_new_life(
     assert 1 == (await store.read(timer)).version
 
 
+async def newest_change(database: Database, timer: TimerId) -> RoleChange:
+    """Return the newest change of a timer's role."""
+    (standing,) = await Standings(database).of_member(GUILD, timer.user_id)
+    assert standing.change is not None
+    return standing.change
+
+
 async def test_a_member_who_returns_reopens_nothing_of_the_erased_one(
     owner: asyncpg.Connection, database: Database, timer: TimerId
 ) -> None:
+    await pay(owner)
+    given = await newest_change(database, timer)
     await erased(owner, database, timer.user_id)
 
-    assert 0 == await Observed(database).reopen_roles(GUILD, timer.user_id, seconds=0)
+    assert not await Standings(database).reopen(given, timer.user_id)
+    assert [] == await Standings(database).of_member(GUILD, timer.user_id)
 
 
 async def test_reopening_waits_for_the_erasing_and_then_finds_nobody(
@@ -243,12 +253,11 @@ async def test_reopening_waits_for_the_erasing_and_then_finds_nobody(
 ) -> None:
     await end_timers(owner, handler_over(database), timer.user_id, NOW)
     await pay(owner)
+    taken = await newest_change(database, timer)
     async with session(owner_url) as other:
         async with other.transaction():
             await other.execute("LOCK TABLE effects IN SHARE ROW EXCLUSIVE MODE")
-            reopening = asyncio.create_task(
-                Observed(database).reopen_roles(GUILD, timer.user_id, seconds=0)
-            )
+            reopening = asyncio.create_task(Standings(database).reopen(taken, timer.user_id))
             while not await owner.fetchval(  # noqa: ASYNC110 - it waits in the server
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'effects'::regclass"
             ):
@@ -256,7 +265,7 @@ async def test_reopening_waits_for_the_erasing_and_then_finds_nobody(
             await other.execute(
                 "UPDATE people SET user_id = $1 WHERE user_id = $2", new_pseudonym(), timer.user_id
             )
-        assert 0 == await reopening
+        assert not await reopening
 
 
 async def test_a_table_that_others_hold_is_a_refusal_and_keeps_nobody_waiting(

@@ -18,7 +18,14 @@ from tests.test_cli import TOKEN, boostmon, discord
 QUICKSTART = Path(__file__).parents[1] / "docs" / "quickstart.md"
 NOBODY = "http://127.0.0.1:1/api/v10"
 ID = "1100000000000000001"  # which TOKEN begins with
-RIGHTS = {"manage_roles", "view_channel", "send_messages", "embed_links", "read_message_history"}
+RIGHTS = {
+    "manage_roles",
+    "view_channel",
+    "send_messages",
+    "embed_links",
+    "read_message_history",
+    "view_audit_log",
+}
 
 
 @pytest.fixture

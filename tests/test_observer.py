@@ -8,20 +8,19 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot import observer
+from boostmon.bot import agreement, observer, reconciler
 from boostmon.bot.observer import Observer
-from boostmon.commands.decider import Clear, SetTime
-from boostmon.commands.handler import CommandHandler
+from boostmon.commands.decider import SetTime
 from boostmon.commands.import_shapes import ImportedTimer, Judged
 from boostmon.commands.importer import Importer
 from boostmon.config import SweepConfig
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
-from boostmon.events.timer import HOUR, NoTimer, Running, TimerId
-from boostmon.projections.observed import HeldTimer, Observed
+from boostmon.events.timer import HOUR, NoTimer, TimerId
+from boostmon.projections.observed import Observed
 from tests import town as towns
 from tests.test_handler import StillClock
-from tests.timers import GUILD, M, fresh_timer, handler_over, slash
+from tests.timers import M, fresh_timer, handler_over, slash
 from tests.town import Town
 from tests.town import town as a_town
 
@@ -32,6 +31,9 @@ async def town(
 ) -> AsyncIterator[Town]:
     """Lend a town in which the bot may see members, and everything settles quickly."""
     monkeypatch.setattr(observer, "SETTLES_AFTER", 0.2)
+    monkeypatch.setattr(agreement, "AGAIN_AFTER", 0.2)
+    monkeypatch.setattr(agreement, "PROVEN_AFTER", 0.5)
+    monkeypatch.setattr(reconciler, "EVERY", 0.01)
     async with a_town(database, owner_url, privileged_intents=["members"]) as made:
         yield made
 
@@ -255,29 +257,18 @@ async def test_a_role_that_is_restored_costs_no_other(
     assert {"Trial", "VIP"} == set(town.roles_of("max"))
 
 
-async def test_a_role_that_was_taken_is_not_taken_again_from_who_comes_back(
-    database: Database, owner: asyncpg.Connection
-) -> None:
-    timer, handler = fresh_timer(), handler_over(database)
-    await handler.handle(timer, SetTime(0, HOUR, M), slash())
-    await handler.handle(timer, Clear(1), slash())
-    await owner.execute(
-        "UPDATE effects SET state = 'done', receipt = '{}', done_at = now() - interval '1 year'"
-    )
-    await Observed(database).reopen_roles(GUILD, timer.user_id, seconds=5)
-    assert {"done"} == {row[0] for row in await owner.fetch("SELECT state FROM effects")}
-
-
 async def test_a_deleted_role_ends_the_next_life_of_its_timer_too(database: Database) -> None:
     timer, handler = fresh_timer(), handler_over(database)
     unused: Any = None
     seen = Observer(
         handler=handler,
         observed=Observed(database),
+        standings=unused,
         api=unused,
+        audit_log=unused,
         relay=unused,
+        looks=unused,
         clock=StillClock(6),
-        role_taken="end",
     )
     for _ in range(2):  # the second /settime was under way when the role was deleted
         await handler.handle(timer, SetTime(0, HOUR, M), slash())
@@ -297,32 +288,3 @@ async def test_a_member_whose_timer_was_imported_gets_the_role_again_when_they_r
     await town.client.sim("member", {"user": "max", "action": "leave"})
     await town.client.sim("member", {"user": "max", "action": "join"})
     await until(lambda: town.roles_of("max") == ["VIP"], seconds=4)
-
-
-class Late(CommandHandler):
-    """A handler that comes behind a /settime of another process."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(EventStore(database))
-        self._other = handler_over(database)
-
-    async def handle(self, timer: TimerId, *rest: Any, **options: Any) -> Any:
-        await self._other.handle(timer, SetTime(5, 5 * HOUR, M), slash())
-        return await super().handle(timer, *rest, **options)
-
-
-async def test_a_role_taken_by_hand_ends_only_the_timer_that_was_looked_at(
-    database: Database,
-) -> None:
-    timer, unused = fresh_timer(), None
-    await handler_over(database).handle(timer, SetTime(0, HOUR, M), slash())
-    arguments: Any = {"api": unused, "relay": unused}
-    seen = Observer(
-        handler=Late(database),
-        observed=Observed(database),
-        clock=StillClock(6),
-        role_taken="end",
-        **arguments,
-    )
-    await seen._taken(HeldTimer(timer, 1, 1))  # noqa: SLF001 - where a change of the member leads
-    assert isinstance((await EventStore(database).read(timer)).state, Running)

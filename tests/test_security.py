@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 TABLE = re.compile(r"^\| it is so \| shown by \|\n\|.*\n((?:^\|.*\n)+)", re.MULTILINE)
 CLAIMS = [row.strip("|").split("|") for table in TABLE.findall(PAGE) for row in table.splitlines()]
 NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
-GUILDS, MEMBERS = 1 << 0, 1 << 1
+GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
 RIGHTS = """
 SELECT table_name::text, string_agg(privilege_type, ', ' ORDER BY privilege_type)
 FROM information_schema.role_table_grants
@@ -67,7 +67,7 @@ async def test_the_gateway_is_asked_for_servers_and_members_only(
         sessions = town.client.sandbox.discord.sessions
         asked = {each.intents for each in sessions}
 
-    assert asked <= {GUILDS, GUILDS | MEMBERS}
+    assert asked <= {GUILDS | MODERATION, GUILDS | MODERATION | MEMBERS}
     assert asked
 
 

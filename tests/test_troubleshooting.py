@@ -18,6 +18,8 @@ NO_FAILURE = {  # how these begin: results, progress, and what no person reads a
     "\n[bold]To go on",
     "(7263111::bigint",
     "Discord answered a request with an error; *code*",  # a docstring that no message lacks
+    "Discord was found to show other roles than the log within a day",
+    "Discord was not found to show other roles than the log",
     "PostgreSQL … in …, run by another process",
     "The page is at",
     "The timers of … end, their roles are taken",
@@ -44,6 +46,7 @@ NO_FAILURE = {  # how these begin: results, progress, and what no person reads a
     "… events …imported",
     "… migrations applied",
     "… timers at … UTC",
+    "… will be given back",
     "…: overtaken by a later change",
 }
 ALL = sentences()

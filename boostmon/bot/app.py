@@ -9,16 +9,20 @@ from uuid import uuid4
 import structlog
 from msgspec import Struct, field
 
+from boostmon.bot.agreement import Agreement
+from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.client import BoostMon, count_invalid, open_client, stay_connected
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.gateway import Gateway
+from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.reading import Reading
+from boostmon.bot.reconciler import Reconciler
 from boostmon.bot.registration import keep_registered
 from boostmon.bot.relay import Relay, may_write
 from boostmon.bot.server_view import ServerView
@@ -38,6 +42,7 @@ from boostmon.projections.lease import Lease
 from boostmon.projections.observed import Observed
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.role_timers import RoleTimers
+from boostmon.projections.standings import Standings
 
 LOG_CHANNEL = "boostmon_log"
 EFFECTS_CHANNEL = "boostmon_effects"
@@ -70,6 +75,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     cog: TimerCog
     signal: EffectSignal
     body: Body
+    looks: Looks
+    reconciler: Reconciler
 
     def on_hint(self, channel: str, payload: str) -> None:
         """Take a NOTIFY: something was recorded, or became of an effect.
@@ -100,6 +107,8 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
                 stop,
                 stay_connected(bot),
                 parts.body.sweeper.run(),
+                parts.looks.run(),
+                parts.reconciler.run(),
                 _when_ready(parts, surroundings.discord),
                 listen(surroundings.owner_url, (LOG_CHANNEL, EFFECTS_CHANNEL), parts.on_hint),
             )
@@ -124,13 +133,8 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     store.observe(tally.appended)
     for wake in (sweeper.wake, relay.wake):
         store.subscribe(wake)
-    bot.observer = Observer(
-        handler=handler,
-        observed=Observed(database),
-        api=api,
-        relay=relay,
-        clock=clock,
-        role_taken=sweep.boostmon_role_taken,
+    looks, reconciler = _looks(
+        bot, surroundings, tally=tally, handler=handler, api=api, relay=relay
     )
     signal = EffectSignal(relay.delay)
     cog = TimerCog(
@@ -152,7 +156,52 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         relay=relay,
         sweeper=sweeper,
     )
-    return Parts(bot=bot, cog=cog, signal=signal, body=body)
+    return Parts(bot=bot, cog=cog, signal=signal, body=body, looks=looks, reconciler=reconciler)
+
+
+def _looks(
+    bot: BoostMon,
+    surroundings: Surroundings,
+    *,
+    tally: Tally,
+    handler: CommandHandler,
+    api: DiscordApi,
+    relay: Relay,
+) -> tuple[Looks, Reconciler]:
+    """Put together what follows from what Discord shows, and have *bot* tell of it."""
+    database, clock = surroundings.database, surroundings.clock
+    standings, audit_log = Standings(database), AuditLog(api)
+    agreement = Agreement(
+        standings=standings,
+        api=api,
+        audit_log=audit_log,
+        server=ServerView(bot),
+        handler=handler,
+        relay=relay,
+        clock=clock,
+        role_taken=surroundings.sweep.boostmon_role_taken,
+        watch=tally,
+    )
+    looks = Looks(standings=standings, agreement=agreement, relay=relay)
+    bot.observer = Observer(
+        handler=handler,
+        observed=Observed(database),
+        standings=standings,
+        api=api,
+        audit_log=audit_log,
+        relay=relay,
+        looks=looks,
+        clock=clock,
+    )
+    bot.reconciler = Reconciler(
+        standings=standings,
+        members=bot,
+        roles=bot.observer,
+        looks=looks,
+        relay=relay,
+        watch=tally,
+    )
+    return looks, bot.reconciler
 
 
 def _to_discord(

@@ -48,16 +48,12 @@ async def application_of(reads: DiscordReads) -> Application:
     return Application(str(told["id"]), told["name"], sees_members)
 
 
-def look_at_intents(application: Application, role_taken: str | None) -> list[Finding]:
-    """Compare the intents with what BOOSTMON_ROLE_TAKEN needs; *role_taken* None: it is not set."""
+def look_at_intents(application: Application) -> list[Finding]:
+    """See whether the bot hears of members at once; else it reads them twice a day."""
     if application.sees_members:
         return [green("discord", "The Server Members Intent is granted.")]
-    found = "The Server Members Intent is not granted, so roles taken by hand are not noticed"
-    if role_taken is None:
-        remedy = f"{MEMBERS_INTENT}, if that is to be noticed."
-        return [yellow("discord", f"{found}.", remedy)]
-    found = f"{found}, which BOOSTMON_ROLE_TAKEN={role_taken} needs."
-    return [red("discord", found, f"{MEMBERS_INTENT}, or unset BOOSTMON_ROLE_TAKEN.")]
+    found = "The Server Members Intent is not granted, so members who come back are noticed late"
+    return [yellow("discord", f"{found}, within a day.", f"{MEMBERS_INTENT}, if that is too late.")]
 
 
 async def look_at_starts(reads: DiscordReads) -> list[Finding]:

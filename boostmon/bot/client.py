@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 import aiohttp
@@ -16,8 +16,10 @@ from disnake.webhook.async_ import async_context
 
 from boostmon import machine
 from boostmon.bot.discord_api import INVALID
+from boostmon.bot.evidence import role_entry
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Pace
+from boostmon.bot.reconciler import PAGE, Reconciler, Roles
 from boostmon.config import DiscordConfig
 from boostmon.errors import ConfigurationError, DiscordError
 
@@ -29,20 +31,52 @@ log = structlog.get_logger()
 
 
 class BoostMon(commands.InteractionBot):
-    """Tells *observer* what Discord does on its own."""
+    """Tells *observer* what Discord does on its own, and *reconciler* what may have been missed."""
 
     observer: Observer
+    reconciler: Reconciler
+
+    async def roles_of_members(self, guild_id: str, user_ids: Collection[str]) -> Roles | None:
+        """Return the roles of those who are members; None while the server cannot be asked.
+
+        Up to 100 by id need no intent (gateway-events, "Request Guild Members"). Raise
+        `TimeoutError` when there is no answer.
+        """
+        guild = self.get_guild(int(guild_id))
+        if guild is None or guild.unavailable or not self.is_ready():
+            return None
+        wanted = [int(user_id) for user_id in user_ids]
+        found = await guild.query_members(user_ids=wanted, limit=PAGE, cache=False)
+        return {str(member.id): [str(role.id) for role in member.roles] for member in found}
 
     async def on_ready(self) -> None:
         log.info("connected to Discord", user=str(self.user), servers=len(self.guilds))
+        self.reconciler.begin_anew()
         for guild in self.guilds:
             await self.observer.server_seen(guild)
 
     async def on_guild_available(self, guild: disnake.Guild) -> None:
+        self.reconciler.server_returned(str(guild.id))
         await self.observer.server_seen(guild)
 
     async def on_guild_join(self, guild: disnake.Guild) -> None:
+        self.reconciler.server_returned(str(guild.id))
         await self.observer.bot_returned(guild)
+
+    async def on_audit_log_entry_create(self, entry: disnake.AuditLogEntry) -> None:
+        if entry.action is not disnake.AuditLogAction.member_role_update or entry.user is None:
+            return
+        told = role_entry(
+            {
+                "id": entry.id,
+                "action_type": entry.action.value,
+                "user_id": entry.user.id,
+                "target_id": entry._target_id,  # noqa: SLF001 - disnake looks for it in its cache
+                "changes": entry._changes,  # noqa: SLF001 - and roles that it does not know are left out
+            }
+        )
+        if told is not None:
+            await self.observer.roles_logged(str(entry.guild.id), told)
 
     async def on_guild_role_delete(self, role: disnake.Role) -> None:
         await self.observer.role_deleted(str(role.guild.id), str(role.id))
@@ -75,7 +109,9 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
     Route.BASE = discord.boostmon_discord_api
     _mend_leak()
     try:
-        intents = disnake.Intents(guilds=True, members=await _may_see_members(discord))
+        # Moderation: the audit log. It is not privileged; without the right nothing is told.
+        members = await _may_see_members(discord)
+        intents = disnake.Intents(guilds=True, moderation=True, members=members)
         bot = BoostMon(
             intents=intents,
             member_cache_flags=MemberCacheFlags.none(),

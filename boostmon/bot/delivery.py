@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+from boostmon import machine
 from boostmon.bot.discord_api import (
     ATTEMPT_SECONDS,
     DiscordApi,
@@ -65,12 +66,17 @@ class Delivery:
         try:
             if effect.attempted_ago is not None and await self._is_so(effect, wanted=wanted):
                 return {"confirmed": "read from the member"}
-            await self._owed.attempting(effect)
-            await change(timer, reason=audit_reason(effect.event, effect.actor_id))
+            if not await self._owed.attempting(effect):
+                raise NotLeadingError
+            began = machine.monotonic()
+            answered_at = await change(timer, reason=audit_reason(effect.event, effect.actor_id))
         except RefusedError as error:
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             return judge_role_change(error, remedy=remedy)
-        return {}
+        if answered_at is None:
+            return {}
+        took_ms = round((machine.monotonic() - began) * 1000)
+        return {"answered_at": answered_at.isoformat(), "took_ms": str(took_ms)}
 
     async def _is_so(self, effect: OwedEffect, *, wanted: bool) -> bool:
         """Read the member anew: an attempt whose answer was lost may have done it."""

@@ -2,16 +2,17 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from disnake.http import HTTPClient, Route
-from msgspec import Struct
 
 from boostmon import machine
+from boostmon.bot.evidence import MEMBER_ROLE_UPDATE, Membership, RoleEntry, role_entry
 from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
 from boostmon.errors import DiscordError
 from boostmon.events.timer import TimerId, is_snowflake
@@ -52,13 +53,6 @@ class UnansweredError(DiscordError):
     """Discord did not answer; nobody knows whether it did what it was asked."""
 
 
-class Membership(Struct, frozen=True):
-    """Which roles a member holds, and since when they are one; a guest has no such moment."""
-
-    roles: set[str]
-    joined_at: datetime | None
-
-
 class DiscordApi:
     """Role changes and messages, each asked for once; the answers set the *pace*.
 
@@ -74,15 +68,34 @@ class DiscordApi:
         self._pace = pace
         self._may_write = may_write
 
-    async def give_role(self, timer: TimerId, *, reason: str) -> None:
-        """Give a member a role; harmless when they have it."""
-        await self._change_role("PUT", timer, reason)
+    async def give_role(self, timer: TimerId, *, reason: str) -> datetime | None:
+        """Give a member a role, harmless when they have it; return when Discord answered.
 
-    async def take_role(self, timer: TimerId, *, reason: str) -> None:
-        """Take a role from a member; harmless when they lack it."""
-        await self._change_role("DELETE", timer, reason)
+        That is by Discord's clock (the header `Date`), None where it does not tell.
+        """
+        return await self._change_role("PUT", timer, reason)
 
-    async def roles_of(self, guild_id: str, user_id: str) -> set[str]:
+    async def take_role(self, timer: TimerId, *, reason: str) -> datetime | None:
+        """Take a role from a member, harmless when they lack it; return when Discord answered."""
+        return await self._change_role("DELETE", timer, reason)
+
+    async def roles(self, guild_id: str) -> set[str]:
+        """Return the ids of the roles that a server has, asked anew."""
+        route = Route("GET", "/guilds/{guild_id}/roles", guild_id=guild_id)
+        return {str(role["id"]) for role in await self._request(route, lane_of_reads(guild_id))}
+
+    async def role_entries(self, guild_id: str, user_id: str) -> list[RoleEntry]:
+        """Return the newest lines of the audit log about the roles of a member.
+
+        Discord refuses without the right View Audit Log (resources/audit-log).
+        """
+        route = Route("GET", "/guilds/{guild_id}/audit-logs", guild_id=guild_id)
+        query = {"action_type": str(MEMBER_ROLE_UPDATE), "target_id": user_id, "limit": str(PAGE)}
+        told = await self._request(route, lane_of_reads(guild_id), params=query)
+        entries = map(role_entry, told["audit_log_entries"])
+        return [entry for entry in entries if entry is not None]
+
+    async def roles_of(self, guild_id: str, user_id: str) -> frozenset[str]:
         """Return the ids of a member's roles, asked anew."""
         return (await self.member(guild_id, user_id)).roles
 
@@ -94,7 +107,7 @@ class DiscordApi:
         member = await self._request(route, lane_of_reads(guild_id))
         joined_at = member["joined_at"]
         return Membership(
-            set(member["roles"]), datetime.fromisoformat(joined_at) if joined_at else None
+            frozenset(member["roles"]), datetime.fromisoformat(joined_at) if joined_at else None
         )
 
     async def open_direct_channel(self, user_id: str) -> str:
@@ -132,7 +145,7 @@ class DiscordApi:
             query = {"after": str(after), "limit": PAGE}
             page = await self._request(route, lane_of_reads(channel_id), params=query)
             for message in page:
-                if message["author"]["id"] == self._own_id:
+                if message["author"]["id"] == self.own_id:
                     own[message["id"]] = message["content"]
             if len(page) < PAGE:
                 return own
@@ -140,11 +153,11 @@ class DiscordApi:
         return None
 
     @property
-    def _own_id(self) -> str:
+    def own_id(self) -> str:
         """The bot's user, who has the application's id."""
         return id_in(self._http.token or "") or ""
 
-    async def _change_role(self, method: str, timer: TimerId, reason: str) -> None:
+    async def _change_role(self, method: str, timer: TimerId, reason: str) -> datetime | None:
         route = Route(
             method,
             "/guilds/{guild_id}/members/{user_id}/roles/{role_id}",
@@ -152,10 +165,14 @@ class DiscordApi:
             user_id=timer.user_id,
             role_id=timer.role_id,
         )
+        dates: list[str] = []
         lane = lane_of_roles(timer.guild_id)
-        await self._request(route, lane, reason=reason[:REASON_LENGTH])
+        await self._request(route, lane, dates=dates, reason=reason[:REASON_LENGTH])
+        return moment_of(dates[-1]) if dates else None
 
-    async def _request(self, route: Route, lane: str, **arguments: Any) -> Any:
+    async def _request(
+        self, route: Route, lane: str, *, dates: list[str] | None = None, **arguments: Any
+    ) -> Any:
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
             """See the answer before disnake does, whose own retries would hide it."""
             if route.method != "GET" and not self._may_write():
@@ -165,6 +182,8 @@ class DiscordApi:
             except (aiohttp.ClientError, OSError) as error:
                 raise UnansweredError(f"Discord did not answer ({error!r})") from error
             self._pace.answered(lane, response.headers, machine.monotonic())
+            if dates is not None and "Date" in response.headers:
+                dates.append(response.headers["Date"])
             if response.status >= HTTPStatus.BAD_REQUEST:
                 refusal = RefusedError(response.status, await body_of(response), response.headers)
                 self._note(lane, refusal)
@@ -186,6 +205,14 @@ class DiscordApi:
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
             everywhere = refusal.everywhere
             self._pace.refused(lane, refusal.retry_after, everywhere=everywhere, now=now)
+
+
+def moment_of(date: str) -> datetime | None:
+    """Return the moment in an HTTP date (RFC 9110, section 5.6.7); None when it is none."""
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def id_in(token: str) -> str | None:

@@ -17,6 +17,7 @@ NEEDED = Permissions(
     send_messages=True,  # post notices there
     embed_links=True,  # show replies
     read_message_history=True,  # look whether a notice in doubt was posted
+    view_audit_log=True,  # see who took a role by hand
 )
 
 

@@ -16,6 +16,7 @@ from prometheus_client import (
 from boostmon import __version__
 from boostmon.bot.outcomes import COMMANDS, CommandOutcome, EffectOutcome
 from boostmon.projections.effects import KINDS
+from boostmon.projections.standings import Found
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds
 SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
@@ -110,6 +111,16 @@ class Metrics:
             "How long ago the oldest open effect was decided; 0 when there is none.",
             "kind",
             "state",
+        )
+
+        self.differences = self._counter(
+            "differences",
+            "Times that Discord was found to show a timed role otherwise than the log.",
+            "found",
+        )
+        _show(self.differences, get_args(Found))
+        self.members_compared = self._counter(
+            "members_compared", "Members whose roles were compared with the log."
         )
 
     def _discord(self) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from boostmon import machine
 from boostmon.bot import replies
-from boostmon.bot.discord_api import DiscordApi, RefusedError
+from boostmon.bot.discord_api import DiscordApi, NotLeadingError, RefusedError
 from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
 from boostmon.bot.refusals import (
     UNKNOWN_CHANNEL,
@@ -92,7 +92,8 @@ class Notices:
     async def _post(self, effect: OwedEffect, channel_id: str, lane: str) -> Receipt:
         timer = effect.timer
         role_name = self._server.role_name(timer.guild_id, timer.role_id)
-        await self._owed.attempting(effect, role_name=role_name)
+        if not await self._owed.attempting(effect, role_name=role_name):
+            raise NotLeadingError  # another process has settled it meanwhile
         for nonce in effect.nonces:
             message_id = await self._api.send(
                 channel_id,

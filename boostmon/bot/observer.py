@@ -1,17 +1,19 @@
-"""What Discord does on its own, and what follows from it for the timers."""
+"""Observer: turns what Discord does on its own into commands on timers and looks at members."""
 
-import asyncio
-from typing import Literal, Protocol
+from typing import Protocol
 
 import disnake
 import structlog
 
+from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.discord_api import DiscordApi, RefusedError, UnansweredError
+from boostmon.bot.evidence import Agrees, Membership, RoleEntry, conclude
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.database.clock import Clock
 from boostmon.errors import BoostmonError, RejectedError
 from boostmon.projections.observed import HeldTimer, Observed
+from boostmon.projections.standings import Standing, Standings
 
 SETTLES_AFTER = 5.0  # seconds; other bots give roles to those who join, and people take back
 
@@ -32,10 +34,18 @@ class Speaker(Protocol):
         """Look at everything that is owed anew."""
 
 
-class Observer:
-    """Turns what the gateway tells into commands and effects; every process sees the same.
+class Reader(Protocol):
+    """Reads members again."""
 
-    So the command ids are made of Discord's ids and the stream's, and count once.
+    def want(self, guild_id: str, user_id: str, *, after: float) -> None:
+        """Read a member in *after* seconds."""
+
+
+class Observer:
+    """Turns what the gateway tells into commands and looks; every process sees the same.
+
+    What the gateway tells of a member is a hint: it may be late, doubled, out of order or missing.
+    So the member is read before anything follows from it.
     """
 
     def __init__(
@@ -43,28 +53,48 @@ class Observer:
         *,
         handler: CommandHandler,
         observed: Observed,
+        standings: Standings,
         api: DiscordApi,
+        audit_log: AuditLog,
         relay: Speaker,
+        looks: Reader,
         clock: Clock,
-        role_taken: Literal["end", "restore"],
     ) -> None:
         self._handler = handler
         self._observed = observed
+        self._standings = standings
         self._api = api
+        self._audit_log = audit_log
         self._relay = relay
+        self._looks = looks
         self._clock = clock
-        self._role_taken = role_taken
 
     async def server_seen(self, guild: disnake.Guild) -> None:
         """Catch up on a server that has become visible: its roles may have been deleted."""
         if guild.unavailable or not guild.roles:
             return  # an outage shows a server without its roles
-        known = {str(role.id) for role in guild.roles}
         guild_id = str(guild.id)
-        for role_id in await self._observed.timed_roles(guild_id):
-            if role_id not in known:
-                await self.role_deleted(guild_id, role_id)
+        timed = await self._observed.timed_roles(guild_id)
+        # The roles as they are now, behind the answer: one may have been made and timed since.
+        if set(timed) - {str(role.id) for role in guild.roles}:
+            await self.roles_checked(guild_id)
         self._relay.hasten(guild_id)
+
+    async def roles_checked(self, guild_id: str) -> None:
+        """End the timers of the roles that Discord, asked now, does not have any more."""
+        timed = await self._observed.timed_roles(guild_id)
+        if not timed:
+            return
+        try:
+            roles = await self._api.roles(guild_id)
+        except (RefusedError, UnansweredError, TimeoutError) as error:
+            log.info("roles not read", server=guild_id, reason=str(error))
+            return
+        if guild_id not in roles:
+            return  # every server has the role @everyone, with the server's own id
+        for role_id in timed:
+            if role_id not in roles:
+                await self.role_deleted(guild_id, role_id)
 
     async def bot_returned(self, guild: disnake.Guild) -> None:
         """Do at once what a server is owed that has invited the bot again."""
@@ -79,62 +109,43 @@ class Observer:
     async def role_deleted(self, guild_id: str, role_id: str) -> None:
         """End the timers of a role that is no more."""
         for timer in await self._observed.of_role(guild_id, role_id):
-            command_id = f"discord:role_deleted:{role_id}:{timer.number}:{timer.version}"
-            await self._clear(timer, "role_deleted", command_id)
+            await self._end(timer, role_id)
 
     async def member_returned(self, guild_id: str, user_id: str) -> None:
-        """Give or take again what a member should have, after other bots' roles for joining."""
-        await asyncio.sleep(SETTLES_AFTER)
-        if await self._observed.owe_roles(guild_id, user_id):
-            self._relay.reload()
-        await self._reopen(guild_id, user_id)
+        """Read a member who has joined, after other bots' roles for joining."""
+        if self._relay.leads:
+            self._looks.want(guild_id, user_id, after=SETTLES_AFTER)
 
     async def member_changed(self, guild_id: str, user_id: str, held: set[str]) -> None:
-        """See to the timed roles that a member lacks: somebody may have taken them by hand."""
-        missing = await self._missing(guild_id, user_id, held)
-        if not missing or not self._relay.leads:
+        """Read a member who is said to hold other roles than the log wants."""
+        if not self._relay.leads:
             return
-        await asyncio.sleep(SETTLES_AFTER)
-        try:
-            member = await self._api.member(guild_id, user_id)
-        except (RefusedError, UnansweredError, TimeoutError) as error:
-            log.info("member not read", member=user_id, server=guild_id, reason=str(error))
+        told = Membership(frozenset(held), None)
+        standings = await self._standings.of_member(guild_id, user_id)
+        if any(not isinstance(conclude(standing, told), Agrees) for standing in standings):
+            self._looks.want(guild_id, user_id, after=SETTLES_AFTER)
+
+    async def roles_logged(self, guild_id: str, entry: RoleEntry) -> None:
+        """Keep a line of the audit log, and read the member if it contradicts the log."""
+        self._audit_log.note(guild_id, entry)
+        if not self._relay.leads:
             return
-        before = {timer.number: timer.version for timer in missing}
-        for timer in await self._missing(guild_id, user_id, member.roles):
-            if timer.given_at and member.joined_at and timer.given_at < member.joined_at:
-                await self._reopen(guild_id, user_id)  # they left and came back unseen
-            elif before.get(timer.number) == timer.version:
-                await self._taken(timer)
+        standings = await self._standings.of_member(guild_id, entry.target_id)
+        if any(_contradicts(entry, standing) for standing in standings):
+            self._looks.want(guild_id, entry.target_id, after=SETTLES_AFTER)
 
-    async def _missing(self, guild_id: str, user_id: str, held: set[str]) -> list[HeldTimer]:
-        timers = await self._observed.given(guild_id, user_id)
-        return [timer for timer in timers if timer.timer.role_id not in held]
-
-    async def _taken(self, timer: HeldTimer) -> None:
-        if self._role_taken == "end":
-            command_id = f"discord:taken_by_hand:{timer.number}:{timer.version}"
-            await self._clear(timer, "taken_by_hand", command_id, at_version=timer.version)
-        else:
-            await self._reopen(timer.timer.guild_id, timer.timer.user_id)
-
-    async def _reopen(self, guild_id: str, user_id: str) -> None:
-        if await self._observed.reopen_roles(guild_id, user_id, seconds=SETTLES_AFTER):
-            self._relay.reload()
-
-    async def _clear(
-        self,
-        timer: HeldTimer,
-        reason: Literal["role_deleted", "taken_by_hand"],
-        command_id: str,
-        *,
-        at_version: int | None = None,
-    ) -> None:
+    async def _end(self, timer: HeldTimer, role_id: str) -> None:
+        command_id = f"discord:role_deleted:{role_id}:{timer.number}:{timer.version}"
         origin = Origin(command_id=command_id, source="discord")
-        command = Clear(self._clock.now(), reason)
+        command = Clear(self._clock.now(), "role_deleted")
         try:
-            await self._handler.handle(timer.timer, command, origin, at_version=at_version)
+            await self._handler.handle(timer.timer, command, origin)
         except RejectedError:
             return  # it has ended meanwhile
         except BoostmonError as error:
-            log.error("timer not cleared", timer=timer.timer, why=reason, reason=str(error))
+            log.error("timer not cleared", timer=timer.timer, why="role_deleted", reason=str(error))
+
+
+def _contradicts(entry: RoleEntry, standing: Standing) -> bool:
+    against = entry.taken if standing.wanted else entry.given
+    return standing.timer.role_id in against

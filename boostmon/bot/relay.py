@@ -53,6 +53,7 @@ class Relay:
         self._whole = True
         self._woken = asyncio.Event()
         self._news = True
+        self._reopened: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -64,6 +65,16 @@ class Relay:
         """Look at everything that is owed anew: an effect was opened again."""
         self._whole = True
         self.wake()
+
+    def recheck(self, stream_id: int) -> None:
+        """Look anew at what a timer is owed: an effect of it was opened again."""
+        self._reopened.add(stream_id)
+        self._woken.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being carried out, or could be at once."""
+        return not self._tasks and not self._backlog.lanes and not self._reopened
 
     @property
     def leads(self) -> bool:
@@ -159,6 +170,7 @@ class Relay:
         return min(max(min(moments, default=now + LOOK_AGAIN) - now, 0.001), LOOK_AGAIN)
 
     async def _take_in(self) -> None:
+        await self._take_in_reopened()
         if not self._news:
             return
         whole, self._news, self._whole = self._whole, False, False
@@ -166,6 +178,16 @@ class Relay:
             await (self._load() if whole else self._follow())
         except BaseException:
             self._news, self._whole = True, self._whole or whole
+            raise
+
+    async def _take_in_reopened(self) -> None:
+        reopened, self._reopened = self._reopened, set()
+        if not reopened:
+            return
+        try:
+            await self._put(await self._owed.of_streams(sorted(reopened)))
+        except BaseException:
+            self._reopened |= reopened
             raise
 
     async def _load(self) -> None:

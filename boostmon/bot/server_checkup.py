@@ -17,6 +17,7 @@ from boostmon.projections.timed_places import Timed
 
 ALL = Permissions.all().value
 ADMINISTRATOR = Permissions(administrator=True).value
+VIEW_AUDIT_LOG = Permissions(view_audit_log=True).value
 MANAGE_ROLES = Permissions(manage_roles=True).value
 POST = Permissions(view_channel=True, send_messages=True).value
 POSTABLE_TYPES = {kind.value for kind in POSTABLE}
@@ -94,7 +95,8 @@ async def look_at_server(
             raise
         found = f"Discord does not show the server {guild_id} ({error.text})."
         return [red("discord", found, f"Invite the bot there again: {link_for(bot_id)}")]
-    return [look_at_permission(server), *_roles(server, timed), *_channels(server, timed)]
+    permissions = [look_at_permission(server), look_at_audit_log(server)]
+    return [*permissions, *_roles(server, timed), *_channels(server, timed)]
 
 
 def look_at_permission(server: Server) -> Finding:
@@ -102,6 +104,15 @@ def look_at_permission(server: Server) -> Finding:
     if server.permissions & MANAGE_ROLES:
         return green("discord", f"{server.label}: BoostMon may manage roles.")
     return no_rights(server.label, server.bot_id)
+
+
+def look_at_audit_log(server: Server) -> Finding:
+    """See whether the bot may read who took a role by hand."""
+    if server.permissions & VIEW_AUDIT_LOG:
+        return green("discord", f"{server.label}: BoostMon may view the audit log.")
+    found = f"{server.label}: BoostMon may not view the audit log, so who takes a role by hand"
+    remedy = f"Allow it View Audit Log in {ROLES_PAGE}, or invite it again: "
+    return yellow("discord", f"{found} stays unknown.", remedy + link_for(server.bot_id))
 
 
 def no_rights(label: str, bot_id: str) -> Finding:

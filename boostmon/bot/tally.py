@@ -13,6 +13,7 @@ from boostmon.commands.sweeper import SweepWatch
 from boostmon.events.append import Outcome
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
 from boostmon.projections.owed import Owed, OwedEffect
+from boostmon.projections.standings import UNDECIDED, Found, Standing
 
 log = structlog.get_logger()
 
@@ -74,6 +75,23 @@ class Tally(SweepWatch):
         }
         tell = log.debug if outcome == "later" else log.info
         tell("effect", **_told(facts))
+
+    def difference(self, standing: Standing, found: Found, actor_id: str | None) -> None:
+        """Tell what Discord was found to show otherwise than the log, and what follows."""
+        self._metrics.differences.labels(found).inc()
+        facts = {
+            "found": found,
+            "guild": standing.timer.guild_id,
+            "user": standing.timer.user_id,
+            "role": standing.timer.role_id,
+            "by": actor_id,
+        }
+        tell = log.warning if found in UNDECIDED else log.info
+        tell("difference", **_told(facts))
+
+    def compared(self, members: int) -> None:
+        """Count members who were compared with the log."""
+        self._metrics.members_compared.inc(members)
 
     def appended(self, seconds: float, outcomes: Sequence[Outcome]) -> None:
         """Count an append that took *seconds*."""

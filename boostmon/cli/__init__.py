@@ -29,6 +29,7 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "export": "exporting:export",
     "history": "history:history",
     "erase": "erasing:erase",
+    "resolve-removals": "resolving:resolve_removals",
     "stats": "stats:stats",
     "invite": "inviting:invite",
     "doctor": "doctor:doctor",

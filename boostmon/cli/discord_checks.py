@@ -11,7 +11,7 @@ from boostmon.bot.invitation import link_for
 from boostmon.bot.server_checkup import absent, look_at_server
 from boostmon.cli.examining import Check, examine
 from boostmon.cli.settings_checkup import Settings
-from boostmon.config import DiscordConfig, SweepConfig, load
+from boostmon.config import DiscordConfig, load
 from boostmon.finding import Finding, green, red, yellow
 from boostmon.projections.timed_places import Timed
 
@@ -38,16 +38,9 @@ async def look_at_discord(settings: Settings, timed: Mapping[str, Timed] | None)
         findings = await examine([_check("the token", whose)])
         if not found:
             return findings
-        findings += checkup.look_at_intents(found[0], _role_taken(settings))
+        findings += checkup.look_at_intents(found[0])
         findings += await examine(_of_application(reads, found[0], discord))
         return findings + await _servers(reads, found[0], discord, timed)
-
-
-def _role_taken(settings: Settings) -> str | None:
-    """Return BOOSTMON_ROLE_TAKEN if somebody has set it."""
-    if not settings.environ.get("BOOSTMON_ROLE_TAKEN", "").strip():
-        return None
-    return load(SweepConfig, settings.environ).boostmon_role_taken
 
 
 def _of_application(

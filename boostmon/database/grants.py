@@ -5,8 +5,9 @@ from asyncpg import Connection
 
 from boostmon.errors import DatabaseError
 
-SETTLED = ["effects", "lease", "direct_channels"]  # the tables that the bot may UPDATE
-NOTED = ["direct_channels"]  # and those it may INSERT into
+# The tables that the bot may UPDATE.
+SETTLED = ["effects", "lease", "direct_channels", "differences"]
+NOTED = ["direct_channels", "differences"]  # and those it may INSERT into
 
 CALLED = ["append%", "owe%", "read%"]  # and the functions that it may call
 

@@ -15,6 +15,7 @@ SAMPLE = 200  # timers of each kind that are compared
 LATE_MS = 60_000  # a sweep comes when something is due, not only every interval
 WAITING = timedelta(minutes=5)
 MOST_SHOWN = 20
+DAY = 86_400.0  # seconds
 RUN = "Start `boostmon run`."
 KEEP_UP = "Look in the log of the bot for `effect`; if none runs, start `boostmon run`."
 RESTORE = "Restore a backup; `boostmon replay --check` tells which events are sound."
@@ -94,6 +95,32 @@ async def look_at_effects(connection: Connection) -> list[Finding]:
         more = len(stuck) - MOST_SHOWN
         findings.append(red("log", f"{more} more are stuck.", "`boostmon stats` lists them."))
     return findings + (_waiting(owed, now) or ([] if stuck else [_calm(owed)]))
+
+
+async def look_at_differences(connection: Connection) -> list[Finding]:
+    """List where Discord shows other roles than the log wants and somebody must decide."""
+    places: dict[tuple[str, str], int] = {}
+    for row in await connection.fetch(statement("undecided"), None):
+        place = (row["guild_id"], row["found"])
+        places[place] = places.get(place, 0) + 1
+    waiting = [_undecided(*place, count) for place, count in places.items()]
+    rows = await connection.fetch(statement("differences_found"), DAY)
+    if not rows:
+        lately = "Discord was not found to show other roles than the log within a day."
+    else:
+        told = ", ".join(f"{row['found']} {row['timers']}" for row in rows)
+        lately = f"Discord was found to show other roles than the log within a day, timers: {told}."
+    return [*waiting, green("log", lately)]
+
+
+def _undecided(guild_id: str, found: str, count: int) -> Finding:
+    if found == "too_many_taken":
+        told = f"{count} timed roles were missing in the server {guild_id} at once; nothing follows"
+        remedy = f"Run `boostmon resolve-removals {guild_id} --end` or `--restore`."
+        return red("log", f"{told} until somebody decides.", remedy)
+    told = f"Imported timers of the server {guild_id} whose members do not hold the role: {count}."
+    remedy = "Give the role with `/settime`, or end the timer with `/cleartime`."
+    return yellow("log", told, remedy)
 
 
 def _waiting(owed: list[OpenEffects], now: datetime) -> list[Finding]:

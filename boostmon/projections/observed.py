@@ -1,7 +1,5 @@
 """What the bot must know, and may open again, when Discord does something on its own."""
 
-from datetime import datetime
-
 from asyncpg import Connection
 from msgspec import Struct
 
@@ -11,15 +9,11 @@ from boostmon.projections.sql import statement
 
 
 class HeldTimer(Struct, frozen=True):
-    """A timer that has not ended; *number* is its stream's, *version* that of its newest event.
-
-    *given_at* is when its role was given last.
-    """
+    """A timer that has not ended; *number* is its stream's, *version* that of its newest event."""
 
     timer: TimerId
     number: int
     version: int
-    given_at: datetime | None = None
 
 
 class Observed:
@@ -41,30 +35,6 @@ class Observed:
         """Return the timers of a role."""
         return await self._timers("timers_of_role", guild_id, role_id)
 
-    async def given(self, guild_id: str, user_id: str) -> list[HeldTimer]:
-        """Return a member's timers whose role was given, with receipt, and nothing is owed."""
-        return await self._timers("given_timers", guild_id, user_id)
-
-    async def reopen_roles(self, guild_id: str, user_id: str, *, seconds: float) -> int:
-        """Owe the newest role change of each timer of a member again; return how many.
-
-        Those done within the last *seconds* were done after what made it necessary.
-        """
-
-        async def reopen(connection: Connection) -> int:
-            arguments = (guild_id, user_id, seconds)
-            return len(await connection.fetch(statement("reopen_roles"), *arguments))
-
-        return await self._database.run(reopen)
-
-    async def owe_roles(self, guild_id: str, user_id: str) -> int:
-        """Owe a member the roles of timers of which none was ever owed; return how many.
-
-        They were imported, while the member held the roles already.
-        """
-        (row,) = await self._database.fetch(statement("owe_roles"), guild_id, user_id)
-        return int(row["owed"])
-
     async def bot_returned(self, guild_id: str) -> None:
         """Owe a server everything now, but the notices that are older than an hour by then."""
 
@@ -82,7 +52,6 @@ class Observed:
                     TimerId(guild_id, row["user_id"], row["role_id"]),
                     row["id"],
                     row["version"],
-                    row["given_at"],
                 )
                 for row in rows
             ]

@@ -15,6 +15,7 @@ from boostmon.events.document import decode
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
 from boostmon.projections import effects
 from boostmon.projections.sql import statement
+from boostmon.projections.standings import FIRST_LOOK
 
 LONGEST_WAIT = 720.0  # seconds: no backoff is longer, but the database's clock may have gone back
 NONCE_LENGTH = 25  # characters; resources/message, "Create Message"
@@ -45,6 +46,8 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     *nonces*: the second is for when the first has led to a message that is another's.
     *role_name*: what the notice called the role when it was attempted last.
     *attempted_ago*: how many seconds ago it was attempted, while nobody knows what came of that.
+    *look_again_at*: when the member is read again, after *looks* times, since Discord may still do
+    what an earlier attempt asked for; None without such a doubt.
     *runs_until* is the end that the timer runs to at this moment; None when it does not run.
     """
 
@@ -52,6 +55,8 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     kind: str
     attempts: int
     attempted_ago: float | None
+    look_again_at: datetime | None
+    looks: int
     recorded_at: datetime
     event: TimerEvent
     source: Source
@@ -88,6 +93,11 @@ class OwedEffects:
         """Return the head and what is owed for the timers with an event later than *position*."""
         return await self._read("open_effects_since", position)
 
+    async def of_streams(self, numbers: Sequence[int]) -> list[Owed]:
+        """Return what is owed for the streams *numbers*."""
+        rows = await self._database.fetch(statement("open_effects_of_streams"), numbers)
+        return [_owed(row) for row in rows]
+
     async def _read(self, name: str, *arguments: int) -> tuple[int, list[Owed]]:
         async def fetch(connection: Connection) -> tuple[int, list[Owed]]:
             head = await connection.fetchval(statement("head"))
@@ -116,12 +126,15 @@ class OwedEffects:
 
         return await self._database.run(fetch)
 
-    async def attempting(self, effect: OwedEffect, *, role_name: str | None = None) -> None:
-        """Note, before Discord is asked, that *effect* is attempted: a crash leaves a trace.
+    async def attempting(self, effect: OwedEffect, *, role_name: str | None = None) -> bool:
+        """Note, before Discord is asked, that *effect* is attempted; False: it is owed no more.
 
-        *role_name* is what a notice calls the role, which may have another name later.
+        A crash leaves a trace: of a notice the attempt, of a role change the doubt. *role_name* is
+        what a notice calls the role, which may have another name later.
         """
-        await self._execute("attempt_effect", effect.position, effect.kind, role_name)
+        look = None if effect.kind == effects.NOTICE else FIRST_LOOK
+        arguments = (effect.position, effect.kind, role_name, look)
+        return bool(await self._database.fetch(statement("attempt_effect"), *arguments))
 
     async def receipted(self, effect: OwedEffect, message_ids: Sequence[str]) -> set[str]:
         """Return which of *message_ids* are the receipts of other notices to the member."""
@@ -140,18 +153,20 @@ class OwedEffects:
     ) -> None:
         """Settle *effect* for good, with its *receipt*."""
         document = None if receipt is None else msgspec.json.encode(receipt).decode()
-        await self._execute("close_effect", effect.position, effect.kind, state, document)
+        key, doubt = (effect.position, effect.kind), (effect.look_again_at, effect.looks)
+        await self._execute("close_effect", *key, state, document, *doubt)
 
     async def postpone(
         self, effect: OwedEffect, *, stuck: bool, seconds: float, why: str, in_doubt: bool
     ) -> None:
         """Keep *effect* and have it tried again in *seconds*; *why* has the remedy if *stuck*.
 
-        *in_doubt*: nobody knows whether this attempt took effect.
+        *in_doubt*: nobody knows whether this attempt took effect. An earlier doubt stays.
         """
         state = "stuck" if stuck else "owed"
         key = (effect.position, effect.kind)
-        await self._execute("postpone_effect", *key, state, seconds, why, in_doubt)
+        doubt = (in_doubt, effect.look_again_at, effect.looks)
+        await self._execute("postpone_effect", *key, state, seconds, why, *doubt)
 
     async def _execute(self, name: str, *arguments: object) -> None:
         async def execute(connection: Connection) -> None:
@@ -182,6 +197,8 @@ def _owed_effect(row: Record) -> OwedEffect:
         kind=row["kind"],
         attempts=row["attempts"],
         attempted_ago=row["attempted_ago"],
+        look_again_at=row["look_again_at"],
+        looks=row["looks"],
         recorded_at=row["recorded_at"],
         event=decode(row["data"]),
         source=row["source"],

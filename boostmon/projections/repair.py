@@ -18,6 +18,7 @@ async def mend(connection: Connection, streams: Mapping[int, Stream], progress: 
 
     Batch by batch, each in one transaction: killed at any point, it leaves rows mended or as they
     were. A stream with a newer event than the fold's is passed over: it has written its own row.
+    A role that stayed because of a row that was there by hand is to be taken again.
     """
     for done, numbers in _batches(sorted(streams)):
         batch = {number: streams[number] for number in numbers}
@@ -39,7 +40,8 @@ async def _mend(connection: Connection, batch: Mapping[int, Stream]) -> None:
         # Appends wait meanwhile; if this process freezes, PostgreSQL ends it rather than let them.
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2s'")
         await connection.execute("SELECT lock_log()")
-        await connection.execute(statement("delete_rows"), numbers, versions, kept)
+        deleted = await connection.fetch(statement("delete_rows"), numbers, versions, kept)
+        await connection.fetch(statement("reopen_mended"), [row["id"] for row in deleted])
         await connection.execute(statement("write_rows"), rows.decode())
 
 

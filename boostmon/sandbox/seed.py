@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import time
 from collections.abc import Iterable
 
 from msgspec import structs
@@ -20,7 +21,7 @@ from boostmon.sandbox.model import (
     User,
     World,
 )
-from boostmon.sandbox.snowflakes import Snowflakes, now
+from boostmon.sandbox.snowflakes import Snowflakes, iso, now
 from boostmon.sandbox.world_spec import (
     BotSpec,
     ChannelSpec,
@@ -31,6 +32,8 @@ from boostmon.sandbox.world_spec import (
     UserSpec,
     WorldSpec,
 )
+
+AGE = 86_400.0  # seconds that a server of the description, and its members, have been there
 
 
 def build(spec: WorldSpec, *, known: Iterable[Bot] = ()) -> World:
@@ -98,7 +101,8 @@ def new_token(bot_id: str) -> str:
 def add_guild(world: World, spec: GuildSpec) -> Guild:
     """Make a server with its roles, members and channels, and every bot in it."""
     owner = user_named(world, spec.owner)
-    guild = Guild(spec.id or world.snowflake(), spec.name, owner.id, now(), spec.locale)
+    founded = iso(time.time() - AGE)
+    guild = Guild(spec.id or world.snowflake(), spec.name, owner.id, founded, spec.locale)
     world.guilds[guild.id] = guild
     everyone = permissions.parse(spec.everyone)
     guild.roles[guild.id] = Role(guild.id, "@everyone", everyone, position=0)
@@ -113,7 +117,7 @@ def add_guild(world: World, spec: GuildSpec) -> Guild:
                 world, guild, RoleSpec(name=bot.name, bot=bot.name, permissions=["MANAGE_ROLES"])
             )
     for member in spec.members:
-        add_member(world, guild, member)
+        add_member(world, guild, member).joined_at = founded
     for channel in spec.channels:
         add_channel(world, guild, channel)
     return guild

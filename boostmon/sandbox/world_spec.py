@@ -104,6 +104,7 @@ DEFAULT_WORLD: WorldSpec = convert(
                         "bot": "BoostMon",
                         "permissions": [
                             "MANAGE_ROLES",
+                            "VIEW_AUDIT_LOG",
                             "VIEW_CHANNEL",
                             "SEND_MESSAGES",
                             "EMBED_LINKS",

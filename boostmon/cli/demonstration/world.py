@@ -4,6 +4,7 @@ from typing import Any
 
 BOTS_OWN = [
     "MANAGE_ROLES",
+    "VIEW_AUDIT_LOG",
     "VIEW_CHANNEL",
     "SEND_MESSAGES",
     "EMBED_LINKS",

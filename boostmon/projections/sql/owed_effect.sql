@@ -2,7 +2,8 @@
 SELECT
     effects.position, effects.kind, effects.state, effects.attempts,
     extract(epoch FROM clock_timestamp() - effects.attempted_at)::float8 AS attempted_ago,
-    effects.receipt ->> 'role_name' AS role_name, events.recorded_at, events.data, events.source,
+    effects.look_again_at, effects.looks, effects.receipt ->> 'role_name' AS role_name,
+    events.recorded_at, events.data, events.source,
     encode(events.hash, 'hex') AS hash, actor.user_id AS actor_id, events.command_id,
     streams.guild_id, people.user_id, streams.role_id,
     role_timers.id IS NOT NULL AS has_row,

@@ -1,4 +1,5 @@
--- Close the open effects of the events at $1 and of the kinds $2, pair by pair, as superseded.
+-- Close the open effects of the events at $1 and of the kinds $2, pair by pair, as superseded. What is in
+-- doubt stays so: Discord may still be doing it.
 WITH superseded AS (
     UPDATE effects
     SET state = 'superseded', done_at = clock_timestamp(), last_error = NULL, attempted_at = NULL

@@ -1,0 +1,221 @@
+"""Agreement: reads one member, and acts on what the table of evidence says of each timed role."""
+
+from collections.abc import Iterable
+from typing import Literal, Protocol
+
+import structlog
+from msgspec import Struct
+
+from boostmon import machine
+from boostmon.bot.absences import PROVEN_AFTER, Absence, Absences
+from boostmon.bot.audit_log import AuditLog
+from boostmon.bot.discord_api import DiscordApi, RefusedError, UnansweredError
+from boostmon.bot.evidence import (
+    Agrees,
+    Conclusion,
+    Held,
+    Membership,
+    Missing,
+    Owe,
+    Reopen,
+    Unheld,
+    conclude,
+)
+from boostmon.bot.refusals import UNKNOWN_MEMBER, UNKNOWN_USER
+from boostmon.bot.server_view import Server
+from boostmon.commands.decider import Clear
+from boostmon.commands.handler import CommandHandler, Origin
+from boostmon.database.clock import Clock
+from boostmon.errors import RejectedError
+from boostmon.projections.standings import Found, RoleChange, Standing, Standings
+
+AGAIN_AFTER = 30.0  # seconds; the member could not be read, or something changed meanwhile
+REFUSED_AFTER = 300.0  # seconds; each refusal counts towards Discord's ban
+BELIEVED_FOR = 20.0  # seconds from the question; a process may have been frozen since
+
+log = structlog.get_logger()
+
+
+class Reopened(Protocol):
+    """The relay, as far as it must know of effects that were opened again."""
+
+    def recheck(self, stream_id: int) -> None:
+        """Look anew at what a timer is owed."""
+
+    def reload(self) -> None:
+        """Look at everything that is owed anew."""
+
+
+class DifferenceWatch(Protocol):
+    """Is told what was found to differ."""
+
+    def difference(self, standing: Standing, found: Found, actor_id: str | None) -> None:
+        """Take note that the role of *standing* was *found* so; *actor_id* did it, if known."""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """A member as *seen* (None: not a member), asked for at *asked* (monotonic, seconds)."""
+
+    seen: Membership | None
+    asked: float
+
+
+class Agreement:
+    """Brings what Discord shows of a member and what the log says to agree."""
+
+    def __init__(
+        self,
+        *,
+        standings: Standings,
+        api: DiscordApi,
+        audit_log: AuditLog,
+        server: Server,
+        handler: CommandHandler,
+        relay: Reopened,
+        clock: Clock,
+        role_taken: Literal["end", "restore"],
+        watch: DifferenceWatch,
+    ) -> None:
+        self._standings = standings
+        self._api = api
+        self._audit_log = audit_log
+        self._server = server
+        self._handler = handler
+        self._relay = relay
+        self._clock = clock
+        self._role_taken = role_taken
+        self._watch = watch
+        self._absences = Absences()
+
+    async def of(self, guild_id: str, user_id: str) -> float | None:
+        """Read a member and act; return in how many seconds they are to be read again, if so.
+
+        What is read counts only if the timers stand before and after it as they did: a command,
+        a sweep or a give may have been on its way. Raise `DatabaseError` when the database fails.
+        """
+        before = await self._standings.of_member(guild_id, user_id)
+        if not before:
+            return None
+        if self._server.absence(guild_id):
+            return REFUSED_AFTER
+        try:
+            reading = await self._read(guild_id, user_id)
+        except (RefusedError, UnansweredError, TimeoutError) as error:
+            log.info("member not read", member=user_id, server=guild_id, reason=str(error))
+            return REFUSED_AFTER if isinstance(error, RefusedError) else AGAIN_AFTER
+        if await self._standings.of_member(guild_id, user_id) != before or _is_old(reading):
+            return AGAIN_AFTER
+        pauses = [await self._act(standing, reading) for standing in before]
+        await self._standings.looked([s.number for s in before if s.in_doubt])
+        return min((pause for pause in pauses if pause is not None), default=None)
+
+    async def _read(self, guild_id: str, user_id: str) -> Reading:
+        asked = machine.monotonic()
+        try:
+            return Reading(seen=await self._api.member(guild_id, user_id), asked=asked)
+        except RefusedError as error:
+            if error.code not in (UNKNOWN_MEMBER, UNKNOWN_USER):
+                raise
+            return Reading(seen=None, asked=asked)
+
+    async def _act(self, standing: Standing, reading: Reading) -> float | None:
+        if reading.seen is None:
+            return None  # who is not there holds nothing, and gets it when they are back
+        conclusion = self._concluded(standing, reading.seen)
+        if not isinstance(conclusion, Missing):
+            self._absences.forget(standing.number)
+        match conclusion:
+            case Agrees():
+                if standing.held_back:
+                    await self._standings.decided(standing.number)
+            case Held():
+                seconds = machine.monotonic() - reading.asked
+                await self._standings.owe_nothing([standing.number], seconds_ago=seconds)
+                await self._standings.decided(standing.number)
+            case Owe(found=found):
+                if await self._standings.owe_roles(standing.timer.guild_id, standing.timer.user_id):
+                    await self._found(standing, found)
+                    self._relay.reload()
+            case Unheld():
+                await self._found(standing, "import_not_held")
+            case Reopen(change=change, found=found):
+                await self._reopen(standing, change, found)
+            case Missing(given=given):
+                return await self._missing(standing, given)
+        return None
+
+    def _concluded(self, standing: Standing, seen: Membership) -> Conclusion:
+        """Conclude, and take again what the audit log shows to be a late give of our own."""
+        conclusion, taken = conclude(standing, seen), standing.change
+        if not isinstance(conclusion, Agrees) or standing.wanted or standing.is_open:
+            return conclusion
+        if taken is not None and standing.timer.role_id in seen.roles:
+            giver = self._audit_log.known_giver(standing.timer, since=taken.given_before)
+            if giver == self._api.own_id:
+                return Reopen(taken, "held_after_end")
+        return conclusion
+
+    async def _reopen(
+        self, standing: Standing, change: RoleChange, found: Found, actor_id: str | None = None
+    ) -> None:
+        self._absences.forget(standing.number)
+        if await self._standings.reopen(change, standing.timer.user_id):
+            await self._found(standing, found, actor_id)
+            self._relay.recheck(standing.number)
+
+    async def _missing(self, standing: Standing, given: RoleChange) -> float | None:
+        """Find out who took a role; without evidence, see whether it stays away."""
+        now, guild_id = machine.monotonic(), standing.timer.guild_id
+        absence = self._absences.note(standing, given, now)
+        if standing.held_back:
+            return None
+        if self._absences.too_many(guild_id, now):
+            await self._hold_back(self._absences.of_server(guild_id))
+            return None
+        taker = await self._audit_log.taker(standing.timer, since=given.given_before)
+        if taker == self._api.own_id:
+            await self._reopen(standing, given, "not_held", taker)
+            return None
+        left = PROVEN_AFTER - (now - absence.since)
+        if taker is None and left > 0:
+            return left
+        return await self._taken(standing, given, taker)
+
+    async def _taken(
+        self, standing: Standing, given: RoleChange, taker: str | None
+    ) -> float | None:
+        """Do what BOOSTMON_ROLE_TAKEN says about a role that was taken by hand."""
+        if self._role_taken == "restore":
+            await self._reopen(standing, given, "taken_by_hand", taker)
+            return None
+        origin = Origin(
+            command_id=f"discord:taken_by_hand:{standing.number}:{standing.version}",
+            source="discord",
+            actor_id=taker,
+        )
+        command = Clear(self._clock.now(), "taken_by_hand")
+        try:
+            handled = await self._handler.handle(
+                standing.timer, command, origin, at_version=standing.version
+            )
+        except RejectedError:
+            return None  # it has ended meanwhile
+        if handled.position is None:
+            return AGAIN_AFTER  # something was recorded meanwhile
+        self._absences.forget(standing.number)
+        await self._found(standing, "taken_by_hand", taker)
+        return None
+
+    async def _hold_back(self, absences: Iterable[Absence]) -> None:
+        for absence in absences:
+            self._absences.forget(absence.standing.number)
+            if not absence.standing.held_back:
+                await self._found(absence.standing, "too_many_taken")
+
+    async def _found(self, standing: Standing, found: Found, actor_id: str | None = None) -> None:
+        await self._standings.note(standing, found)
+        self._watch.difference(standing, found, actor_id)
+
+
+def _is_old(reading: Reading) -> bool:
+    return machine.monotonic() - reading.asked > BELIEVED_FOR

@@ -1,0 +1,153 @@
+"""Evidence: decides by one table what a reading of a member means for a timed role.
+
+Absence is no proof. What Discord shows is one moment: a write may still be on its way, an answer
+may be old. A timer ends for what Discord did only on positive evidence.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from disnake.utils import snowflake_time
+from msgspec import Struct
+
+from boostmon.projections.effects import TAKE_ROLE
+from boostmon.projections.standings import Found, RoleChange, Standing
+
+MEMBER_ROLE_UPDATE = 25  # resources/audit-log, "Audit Log Events"
+
+
+class Membership(Struct, frozen=True):
+    """Which roles a member holds, and since when they are one; a guest has no such moment."""
+
+    roles: frozenset[str]
+    joined_at: datetime | None
+
+
+class Agrees(Struct, frozen=True):
+    """Discord shows what the log wants, or is about to."""
+
+
+class Held(Struct, frozen=True):
+    """The role of an imported timer is held: that is noted as the receipt of a give."""
+
+
+class Owe(Struct, frozen=True):
+    """An imported timer's member has left and come back since: the role is owed for once."""
+
+    found: Found = "left_and_returned"
+
+
+class Unheld(Struct, frozen=True):
+    """The role of an imported timer is not held: somebody must look at it."""
+
+
+class Reopen(Struct, frozen=True):
+    """A *change* is owed again, for what was *found*."""
+
+    change: RoleChange
+    found: Found
+
+
+class Missing(Struct, frozen=True):
+    """A role is missing whose give was confirmed before: who took it is to be found out."""
+
+    given: RoleChange
+
+
+Conclusion = Agrees | Held | Owe | Unheld | Reopen | Missing
+
+
+def conclude(standing: Standing, seen: Membership) -> Conclusion:
+    """Say what it means that a member was *seen* so.
+
+    *standing* was read before Discord was asked, and has not changed since. `docs/architecture.md`
+    has the table.
+    """
+    held = standing.timer.role_id in seen.roles
+    if standing.is_open or standing.wanted == held:
+        never_given = standing.wanted and held and standing.given is None
+        return Held() if never_given and not standing.is_open else Agrees()
+    if not standing.wanted:
+        return _after_the_end(standing)
+    given = standing.given
+    if given is None:
+        return Owe() if _older(standing.begun_at, seen.joined_at) else Unheld()
+    if standing.in_doubt or given.unfulfilled:
+        return Reopen(given, "not_held")
+    if _older(given.given_after, seen.joined_at):
+        return Reopen(given, "left_and_returned")
+    return Missing(given)
+
+
+def _after_the_end(standing: Standing) -> Agrees | Reopen:
+    """Take again what was not surely taken; what somebody else gave stays."""
+    taken = standing.change
+    if taken is None or taken.kind != TAKE_ROLE:
+        return Agrees()
+    return Reopen(taken, "held_after_end") if standing.in_doubt or taken.unfulfilled else Agrees()
+
+
+def _older(given_after: datetime | None, joined_at: datetime | None) -> bool:
+    """Tell whether a give may be from before the member joined: then leaving has undone it."""
+    return given_after is not None and joined_at is not None and given_after < joined_at
+
+
+class RoleEntry(Struct, frozen=True):
+    """A line of the audit log: at *at* the user *actor_id* gave and took roles of *target_id*."""
+
+    at: datetime
+    actor_id: str
+    target_id: str
+    given: frozenset[str]
+    taken: frozenset[str]
+
+
+def role_entry(entry: Mapping[str, Any]) -> RoleEntry | None:
+    """Read an entry of Discord's; None when it is about something else."""
+    if int(entry["action_type"]) != MEMBER_ROLE_UPDATE or not entry.get("user_id"):
+        return None
+    roles = {"$add": frozenset[str](), "$remove": frozenset[str]()}
+    for change in entry.get("changes") or ():
+        if change["key"] in roles:
+            roles[change["key"]] |= {str(role["id"]) for role in change.get("new_value") or ()}
+    return RoleEntry(
+        at=snowflake_time(int(entry["id"])),
+        actor_id=str(entry["user_id"]),
+        target_id=str(entry["target_id"]),
+        given=roles["$add"],
+        taken=roles["$remove"],
+    )
+
+
+def taken_by(
+    entries: Iterable[RoleEntry], *, user_id: str, role_id: str, since: datetime | None
+) -> str | None:
+    """Return who took a role from a member, by the newest entry after *since* about it.
+
+    None: no entry tells, which proves nothing; entries may be late or missing.
+    """
+    about = newest_about(entries, user_id=user_id, role_id=role_id)
+    if about is None or role_id not in about.taken or (since is not None and about.at <= since):
+        return None
+    return about.actor_id
+
+
+def given_by(
+    entries: Iterable[RoleEntry], *, user_id: str, role_id: str, since: datetime | None
+) -> str | None:
+    """Return who gave a role to a member, by the newest entry after *since* about it."""
+    about = newest_about(entries, user_id=user_id, role_id=role_id)
+    if about is None or role_id not in about.given or (since is not None and about.at <= since):
+        return None
+    return about.actor_id
+
+
+def newest_about(entries: Iterable[RoleEntry], *, user_id: str, role_id: str) -> RoleEntry | None:
+    """Return the newest of *entries* about a role of a member."""
+    about: Sequence[RoleEntry] = [
+        entry
+        for entry in entries
+        if entry.target_id == user_id and role_id in entry.given | entry.taken
+    ]
+    return max(about, key=lambda entry: entry.at, default=None)

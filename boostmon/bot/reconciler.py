@@ -1,0 +1,187 @@
+"""Reconciler: compares members who have timers with the log, over the gateway, in quiet times."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+import structlog
+
+from boostmon import machine
+from boostmon.errors import BoostmonError
+from boostmon.projections.standings import Standings, TimedMember
+
+PAGE = 100  # members by id in one request; gateway-events, "Request Guild Members"
+# Discord takes 120 requests a minute and connection (topics/gateway, "Rate Limiting").
+EVERY = 0.7  # seconds
+PATIENCE = 10.0  # seconds that a busy relay holds up a request, which costs nothing of its limits
+LOOK = 0.5  # seconds
+BETWEEN_PASSES = 12 * 3600.0  # seconds, so that nobody is unread for 24 hours
+TRIES = 3
+
+log = structlog.get_logger()
+
+Roles = Mapping[str, Collection[str]]
+
+
+class Speaker(Protocol):
+    """The relay, as far as it tells when there is time."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks to Discord."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being carried out, or could be at once."""
+
+
+class Members(Protocol):
+    """The gateway, as far as it can be asked for members."""
+
+    async def roles_of_members(self, guild_id: str, user_ids: Collection[str]) -> Roles | None:
+        """Return the roles of those who are members; None while the server cannot be asked.
+
+        Raise `TimeoutError` when there is no answer.
+        """
+
+
+class Reader(Protocol):
+    """Reads members again."""
+
+    def want(self, guild_id: str, user_id: str) -> None:
+        """Read a member now."""
+
+
+class RoleCheck(Protocol):
+    """Looks for timed roles that were deleted."""
+
+    async def roles_checked(self, guild_id: str) -> None:
+        """End the timers of the roles that a server does not have any more."""
+
+
+class CompareWatch(Protocol):
+    """Is told how far the comparing has come."""
+
+    def compared(self, members: int) -> None:
+        """Take note that *members* were compared."""
+
+
+class Reconciler:
+    """Goes through all servers after a start, an outage or a takeover, and twice a day."""
+
+    def __init__(
+        self,
+        *,
+        standings: Standings,
+        members: Members,
+        roles: RoleCheck,
+        looks: Reader,
+        relay: Speaker,
+        watch: CompareWatch,
+    ) -> None:
+        self._standings = standings
+        self._members = members
+        self._roles = roles
+        self._looks = looks
+        self._relay = relay
+        self._watch = watch
+        self._due = True
+        self._servers: set[str] = set()
+        self._led = False
+        self.ended: float | None = None  # the last whole pass; monotonic, in seconds
+
+    def begin_anew(self) -> None:
+        """Begin a pass soon: something may have happened unseen."""
+        self._due = True
+
+    def server_returned(self, guild_id: str) -> None:
+        """Compare one server soon: it was out of sight."""
+        self._servers.add(guild_id)
+
+    async def run(self) -> None:
+        """Compare until cancelled, while this process speaks to Discord."""
+        while True:
+            await self._until_due()
+            whole, self._due = self._due, False
+            servers, self._servers = self._servers, set()
+            try:
+                left = await self._pass(None if whole else servers)
+            except BoostmonError as error:
+                log.error("members not compared", reason=str(error))
+                left = None
+            except Exception:  # a part that falls silent would be found by its users
+                log.exception("members not compared")
+                left = None
+            if left is None:
+                self._due = whole
+                self._servers |= servers
+                await asyncio.sleep(PATIENCE)
+            elif whole:
+                self.ended = machine.monotonic()
+                log.info("members compared with the log", servers_not_read=len(left))
+
+    async def _until_due(self) -> None:
+        while True:
+            led, self._led = self._led, self._relay.leads
+            if self._led and not led:
+                self._due = True  # what was told while nobody spoke to Discord was heard by nobody
+            if self.ended is not None and machine.monotonic() - self.ended > BETWEEN_PASSES:
+                self._due = True
+            if self._led and (self._due or self._servers):
+                return
+            await asyncio.sleep(LOOK)
+
+    async def _pass(self, servers: Collection[str] | None) -> list[str] | None:
+        """Compare *servers* (None: all); return those that could not be asked, None if cut short.
+
+        A server that is out of sight is compared when it is back.
+        """
+        left = list(servers if servers is not None else await self._standings.servers())
+        for _ in range(TRIES):
+            left = [server for server in left if not await self._server(server)]
+            if not self._relay.leads:
+                return None
+            if not left:
+                break
+        return left
+
+    async def _server(self, guild_id: str) -> bool:
+        """Compare one server; tell whether it could be asked, or need not be."""
+        await self._turn()
+        await self._roles.roles_checked(guild_id)
+        after = ""
+        while page := await self._standings.members(guild_id, after=after, most=PAGE):
+            await self._turn()
+            if not self._relay.leads or not await self._compared(guild_id, page):
+                return False
+            after = page[-1].user_id
+        return True
+
+    async def _compared(self, guild_id: str, page: list[TimedMember]) -> bool:
+        asked = machine.monotonic()
+        try:
+            held = await self._members.roles_of_members(guild_id, [m.user_id for m in page])
+        except TimeoutError:
+            held = None
+        if held is None:
+            log.info("members not read", server=guild_id, members=len(page))
+            return False
+        confirmed: list[int] = []
+        for member in page:
+            roles = held.get(member.user_id)
+            if member.differs or (roles is not None and not member.role_ids <= set(roles)):
+                self._looks.want(guild_id, member.user_id)
+            elif roles is not None:
+                confirmed += member.never_given
+        if confirmed:
+            seconds = machine.monotonic() - asked
+            await self._standings.owe_nothing(confirmed, seconds_ago=seconds)
+        self._watch.compared(len(page))
+        return True
+
+    async def _turn(self) -> None:
+        """Keep the gateway's pace, and let pass what people and ends wait for."""
+        await asyncio.sleep(EVERY)
+        end = machine.monotonic() + PATIENCE
+        while not self._relay.is_idle and machine.monotonic() < end:  # noqa: ASYNC110 - it need not be prompt
+            await asyncio.sleep(LOOK)
