@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from boostmon.sandbox.snowflakes import at
 from tests.sandbox_client import MEMBERS, Answer, Client, sandbox
 
 ROLE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
@@ -144,13 +145,34 @@ async def test_a_late_message_is_said_once_with_its_nonce(client: Client) -> Non
     assert ["once"] == said(client)
 
 
-async def test_a_new_world_knows_nothing_of_late_writes(client: Client) -> None:
-    await client.sim("fault", {"path": ROLE, "status": 500, "effect": 0.1})
-    await client.api("PUT", client.held("max", "VIP"))
-    state = await client.sim("reset")
-    await asyncio.sleep(0.15)
-    assert [] == roles(client)
-    assert [] == state["faults"]
+async def test_a_new_world_knows_nothing_of_what_was_to_come() -> None:
+    member = {"user": "max", "action": "give", "role": "VIP"}
+    world = {
+        "bots": [{"name": "Bot", "id": "1"}],
+        "users": [{"name": "max", "id": "2"}],
+        "guilds": [
+            {
+                "name": "G",
+                "id": "3",
+                "owner": "boss",
+                "roles": [
+                    {"name": "VIP", "id": "4"},
+                    {"name": "Bot", "bot": "Bot", "permissions": ["MANAGE_ROLES"]},
+                ],
+                "members": [{"user": "max"}],
+            }
+        ],
+    }
+    async with sandbox(world=world) as client:
+        await client.sim("fault", {"path": ROLE, "status": 500, "effect": 0.1})
+        await client.sim("fault", {"audit_log": "delay", "seconds": 0.1})
+        await client.api("PUT", client.held("max", "VIP"))
+        await client.sim("member", member | {"action": "give", "role": "Bot"})
+        state = await client.sim("reset", world)
+        await asyncio.sleep(0.15)
+        assert [] == roles(client)
+        assert [] == state["faults"]
+        assert [] == client.sandbox.state()["guilds"][0]["audit_log"]
 
 
 async def test_an_old_answer_shows_what_was_true_when_it_was_asked_for(client: Client) -> None:
@@ -207,6 +229,29 @@ async def test_a_wrong_date_leaves_room_for_another_fault(client: Client) -> Non
     for status in (500, 500, 200):
         answer = await client.api("GET", "/users/@me")
         assert (status, True) == (answer.status, late_by(answer) < -7000)
+
+
+async def test_a_fault_with_a_wrong_date_is_used_once_by_a_request(client: Client) -> None:
+    await client.sim("fault", {"path": "/users/@me", "date": 60, "status": 500, "times": 2})
+    assert [500, 500, 200] == [(await client.api("GET", "/users/@me")).status for _ in range(3)]
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+async def test_the_time_of_day_may_be_another_than_this_machines(
+    client: Client, hours: int
+) -> None:
+    await client.register(name="ping")
+    await client.sim("clock", {"apart_ms": hours * 3_600_000})
+    answer = await client.api("POST", client.channel() + "/messages", {"content": "x"})
+    used = await client.use("max")
+    told = (
+        parsedate_to_datetime(answer.headers["Date"]).timestamp(),
+        datetime.fromisoformat(answer.body["timestamp"]).timestamp(),
+        datetime.fromisoformat(at(used.id)).timestamp(),
+        float(answer.headers["X-RateLimit-Reset"]),
+    )
+    right = datetime.now(UTC).timestamp() + hours * 3600
+    assert [0, 0, 0, 0] == [round((moment - right) / 60) for moment in told]
 
 
 async def test_an_answer_is_a_page_where_what_stands_before_discord_answers(

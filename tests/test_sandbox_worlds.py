@@ -1,11 +1,15 @@
 """Several bots, shards, outages and many servers in one sandbox."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from msgspec import convert
 
 from boostmon.sandbox import Limits
+from boostmon.sandbox.seed import build
+from boostmon.sandbox.world_spec import WorldSpec
 from tests.sandbox_client import DIRECT_MESSAGES, GUILDS, Client, sandbox
 
 BOTS = {
@@ -168,3 +172,18 @@ async def test_more_than_2500_servers_need_shards() -> None:
             assert await socket.receive() == 4011
         async with client.gateway(intents=0, shard=[0, 3]) as socket:
             assert 0 < len(socket.ready["guilds"]) < 2501
+
+
+def test_a_world_of_50_000_users_is_made_within_seconds() -> None:
+    names = [f"u{number}" for number in range(50_000)]
+    guilds = [
+        {"name": f"g{n}", "owner": "u0", "members": [{"user": u} for u in names[n::10]]}
+        for n in range(10)
+    ]
+    began = time.process_time()
+    world = build(convert({"users": [{"name": n} for n in names], "guilds": guilds}, WorldSpec))
+    bot, last = next(iter(world.bots)), world.user("u49999")
+    assert last is not None
+    assert world.dm(bot, last.id) is world.dm(bot, last.id)
+    assert 50_001 == len(world.users)
+    assert time.process_time() - began < 5

@@ -9,7 +9,6 @@ from boostmon.sandbox import permissions, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.model import Channel, Guild, Member, Role
 from boostmon.sandbox.sessions import GUILDS, MEMBERS, MODERATION
-from boostmon.sandbox.snowflakes import now
 
 KICK, MEMBER_ROLES, ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE = 20, 25, 30, 31, 32
 MEMBER_UPDATE, BOT_ADD, MESSAGE_DELETE = 24, 28, 72
@@ -77,7 +76,7 @@ def member_changed(discord: Discord, guild: Guild, member: Member) -> None:
 
 def join(discord: Discord, guild: Guild, user_id: str) -> Member:
     """Let a user into a server."""
-    member = guild.members.setdefault(user_id, Member(user_id, [], now()))
+    member = guild.members.setdefault(user_id, Member(user_id, [], discord.world.now()))
     data = render.member(discord.world, member) | {"guild_id": guild.id}
     discord.sessions.to_guild(guild, "GUILD_MEMBER_ADD", data, MEMBERS)
     return member
@@ -109,7 +108,7 @@ def bot_joins(discord: Discord, guild: Guild, bot_id: str) -> None:
     role = Role(discord.world.snowflake(), bot.name, permissions.MANAGE_ROLES, managed=True)
     role.tags = {"bot_id": bot_id}
     create_role(discord, guild, role, Cause(guild.owner_id))
-    guild.members[bot_id] = Member(bot_id, [role.id], now())
+    guild.members[bot_id] = Member(bot_id, [role.id], discord.world.now())
     announce(discord, guild, only=bot_id, new=True)
 
 

@@ -68,7 +68,8 @@ class BotChange(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ClockChange(Struct, forbid_unknown_fields=True, kw_only=True):
-    advance_ms: int
+    advance_ms: int = 0
+    apart_ms: int | None = None
 
 
 class Saying(Change):
@@ -86,7 +87,7 @@ def _guild(discord: Discord, change: Change) -> Guild:
 
 
 def _user(discord: Discord, name: str) -> User:
-    found = seed.find_user(discord.world, name)
+    found = discord.world.user(name)
     if found is None:
         raise ControlError(f"there is no user {name}", 404)
     return found
@@ -228,7 +229,7 @@ def _rule_on_commands(guild: Guild, bot: Bot, change: GuildChange, discord: Disc
     listed = [(name, True) for name in change.allow] + [(name, False) for name in change.deny]
     ruled = []
     for name, permission in listed:
-        user = seed.find_user(discord.world, name)
+        user = discord.world.user(name)
         target = user.id if user else seed.find_role(guild, name).id
         ruled.append({"id": target, "type": 2 if user else 1, "permission": permission})
     guild.overrides[command_id] = ruled
@@ -253,8 +254,11 @@ def change_bot(discord: Discord, change: BotChange) -> Any:
 
 
 def change_clock(discord: Discord, change: ClockChange) -> Any:
-    """Let interactions and nonces age at once."""
+    """Let interactions and nonces age at once, or set Discord's time of day apart."""
     discord.advance(change.advance_ms / 1000)
+    if change.apart_ms is not None:
+        discord.apart = change.apart_ms / 1000
+        discord.world.snowflake.follow()
 
 
 def say(discord: Discord, change: Saying) -> Any:

@@ -25,14 +25,16 @@ class Discord:
         self.sessions = Sessions(self.later)
         self.watch = self.sessions.watch
         self._first_limits = limits
+        self.apart = 0.0
+        """Seconds by which this Discord's time of day is ahead of this machine's."""
         self.world = World(Snowflakes())
         self.reset(spec)
 
     def reset(self, spec: WorldSpec | None = None) -> None:
         """Begin anew with the world that *spec* describes, or the default one."""
-        self.limits = self._first_limits
-        self.limiter = RateLimiter(self.limits)
-        self.world = build(spec or DEFAULT_WORLD, known=self.world.bots.values())
+        self.limits, self.apart = self._first_limits, 0.0
+        self.limiter = RateLimiter(self.limits, wall=self.wall)
+        self.world = build(spec or DEFAULT_WORLD, known=self.world.bots.values(), clock=self.wall)
         self.interactions = Interactions()
         self.later.forget()
         self.faults = self.sessions.faults = Faults()
@@ -44,6 +46,10 @@ class Discord:
     def now(self) -> float:
         """Return the clock of interactions and nonces: steady, and tests may advance it."""
         return time.monotonic() + self._ahead
+
+    def wall(self) -> float:
+        """Return the time of day in this Discord; tests may set it apart from this machine's."""
+        return time.time() + self.apart
 
     def advance(self, seconds: float) -> None:
         """Let interactions and nonces age at once."""

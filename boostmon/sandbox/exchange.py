@@ -46,7 +46,7 @@ class Exchange:
 
     def dated(self, response: web.Response) -> web.Response:
         """Date an answer from when it was made, as wrong as a fault has it."""
-        return responses.date(response, self._wrong_date)
+        return responses.date(response, self._discord.wall(), self._wrong_date)
 
     async def _real(self, answer: Answer, pause: Pause = _at_once) -> web.Response:
         return self.dated(await answer(pause))

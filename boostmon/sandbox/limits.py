@@ -81,9 +81,14 @@ class Verdict(Struct):
 class RateLimiter:
     """All windows of all bots."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.limits = limits
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self.refused: dict[str, int] = {}
         self._windows: dict[str, Window] = {}
 
@@ -103,7 +108,7 @@ class RateLimiter:
         headers = {
             "X-RateLimit-Limit": str(window.limit),
             "X-RateLimit-Remaining": str(window.remaining),
-            "X-RateLimit-Reset": f"{time.time() + after:.3f}",
+            "X-RateLimit-Reset": f"{self._wall() + after:.3f}",
             "X-RateLimit-Reset-After": f"{after:.3f}",
             "X-RateLimit-Bucket": _bucket(kind, major),
         }

@@ -1,7 +1,6 @@
 """Messages: who is mentioned and pinged, and telling the gateway."""
 
 import re
-import time
 from typing import Any
 
 from boostmon.sandbox import permissions, picture, render
@@ -17,7 +16,7 @@ from boostmon.sandbox.sessions import (
     MESSAGE_CONTENT,
     Session,
 )
-from boostmon.sandbox.snowflakes import at, now
+from boostmon.sandbox.snowflakes import at
 
 Json = dict[str, Any]
 
@@ -132,7 +131,7 @@ def post(discord: Discord, channel: Channel, message: Message) -> None:
 def edited(discord: Discord, channel: Channel, message: Message, *, stamp: bool = True) -> None:
     """Note that a message was edited, and tell."""
     if stamp:
-        message.edited = now()
+        message.edited = discord.world.now()
     _show(discord, channel, message)
     if message.viewer_id is None:
         _tell(discord, channel, message, "MESSAGE_UPDATE")
@@ -153,7 +152,7 @@ def delete(discord: Discord, channel: Channel, message: Message) -> None:
 
 def typing(discord: Discord, channel: Channel, user_id: str) -> None:
     """Tell that somebody types."""
-    moment = int(time.time())
+    moment = int(discord.wall())
     data: Json = {"channel_id": channel.id, "user_id": user_id, "timestamp": moment}
     guild = discord.world.guilds.get(channel.guild_id or "")
     if guild:

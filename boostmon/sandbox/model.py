@@ -154,6 +154,24 @@ class World(Struct):
     bots: dict[str, Bot] = field(default_factory=dict)
     guilds: dict[str, Guild] = field(default_factory=dict)
     dms: dict[str, Channel] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """The ids of users by the names under which tests know them; the first of a name has it."""
+    dm_ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The ids of direct messages by bot and user."""
+
+    def add(self, user: User) -> User:
+        """Take in an account."""
+        self.users[user.id] = user
+        self.names.setdefault(user.key, user.id)
+        return user
+
+    def user(self, name: str) -> User | None:
+        """Find an account by id or name."""
+        return self.users.get(name) or self.users.get(self.names.get(name, ""))
+
+    def now(self, *, ago: float = 0.0) -> str:
+        """Return the present, or some seconds *ago*, as Discord writes times."""
+        return self.snowflake.now(ago)
 
     def channel(self, channel_id: str) -> Channel | None:
         """Find a channel of any server, or a DM."""
@@ -168,9 +186,9 @@ class World(Struct):
 
     def dm(self, bot_id: str, user_id: str) -> Channel:
         """Return the DM channel of a bot with a user; made once."""
-        for channel in self.dms.values():
-            if (channel.bot_id, channel.recipient_id) == (bot_id, user_id):
-                return channel
+        if known := self.dm_ids.get((bot_id, user_id)):
+            return self.dms[known]
         channel = Channel(self.snowflake(), "", DM, recipient_id=user_id, bot_id=bot_id)
         self.dms[channel.id] = channel
+        self.dm_ids[bot_id, user_id] = channel.id
         return channel

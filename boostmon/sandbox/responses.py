@@ -3,7 +3,6 @@
 import math
 import socket
 import struct
-import time
 from email.utils import formatdate
 from typing import Any, Literal
 
@@ -93,12 +92,14 @@ def _page(status: int) -> web.Response:
     return web.Response(text=page, content_type="text/html", status=status, headers=headers)
 
 
-def date(response: web.Response, wrong: float | Literal["missing"] | None) -> web.Response:
-    """Date an answer from when it was made; *wrong* by some seconds, or with no date at all."""
+def date(
+    response: web.Response, now: float, wrong: float | Literal["missing"] | None
+) -> web.Response:
+    """Date an answer that is made *now*; *wrong* by some seconds, or with no date at all."""
     if wrong == "missing":
         response.headers["Date"] = _UNDATED
     else:
-        response.headers["Date"] = formatdate(time.time() + (wrong or 0.0), usegmt=True)
+        response.headers["Date"] = formatdate(now + (wrong or 0.0), usegmt=True)
     return response
 
 

@@ -3,7 +3,7 @@
 import base64
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import structs
 
@@ -21,7 +21,7 @@ from boostmon.sandbox.model import (
     User,
     World,
 )
-from boostmon.sandbox.snowflakes import Snowflakes, iso, now
+from boostmon.sandbox.snowflakes import Snowflakes
 from boostmon.sandbox.world_spec import (
     BotSpec,
     ChannelSpec,
@@ -36,12 +36,14 @@ from boostmon.sandbox.world_spec import (
 AGE = 86_400.0  # seconds that a server of the description, and its members, have been there
 
 
-def build(spec: WorldSpec, *, known: Iterable[Bot] = ()) -> World:
+def build(
+    spec: WorldSpec, *, known: Iterable[Bot] = (), clock: Callable[[], float] = time.time
+) -> World:
     """Make the world that *spec* describes; a bot whose name is *known* keeps its token."""
     if not spec.bots:
         raise ControlError("a world needs a bot")
     kept = {bot.name: bot for bot in known}
-    world = World(Snowflakes())
+    world = World(Snowflakes(clock))
     for user in spec.users:
         add_user(world, user)
     for guild in spec.guilds:
@@ -56,27 +58,16 @@ def build(spec: WorldSpec, *, known: Iterable[Bot] = ()) -> World:
 
 def add_user(world: World, spec: UserSpec) -> User:
     """Make an account."""
-    if any(user.key == spec.name for user in world.users.values()):
+    if spec.name in world.names:
         raise ControlError(f"there is a user {spec.name} already")
     user_id = spec.id or world.snowflake()
     name = spec.name.lower().replace(" ", "_")
-    user = User(user_id, spec.name, name, spec.name.title(), dms_open=spec.dms_open)
-    world.users[user_id] = user
-    return user
+    return world.add(User(user_id, spec.name, name, spec.name.title(), dms_open=spec.dms_open))
 
 
 def user_named(world: World, name: str) -> User:
     """Find an account by name or id; one that is only named here is made."""
-    if found := find_user(world, name):
-        return found
-    return add_user(world, UserSpec(name=name))
-
-
-def find_user(world: World, name: str) -> User | None:
-    """Find an account by name or id."""
-    if found := world.users.get(name):
-        return found
-    return next((user for user in world.users.values() if user.key == name), None)
+    return world.user(name) or add_user(world, UserSpec(name=name))
 
 
 def _add_bot(world: World, spec: BotSpec, before: Bot | None) -> Bot:
@@ -85,7 +76,7 @@ def _add_bot(world: World, spec: BotSpec, before: Bot | None) -> Bot:
     bot_id = spec.id or world.snowflake()
     first = next(iter(world.users.values())).key if world.users else "owner"
     owner = user_named(world, spec.owner or first)
-    world.users[bot_id] = User(bot_id, spec.name, spec.name, bot=True)
+    world.add(User(bot_id, spec.name, spec.name, bot=True))
     bot = Bot(bot_id, spec.name, spec.token or new_token(bot_id), owner.id)
     bot.privileged = sum(PRIVILEGED[name] for name in spec.privileged_intents)
     world.bots[bot_id] = bot
@@ -101,7 +92,7 @@ def new_token(bot_id: str) -> str:
 def add_guild(world: World, spec: GuildSpec) -> Guild:
     """Make a server with its roles, members and channels, and every bot in it."""
     owner = user_named(world, spec.owner)
-    founded = iso(time.time() - AGE)
+    founded = world.now(ago=AGE)
     guild = Guild(spec.id or world.snowflake(), spec.name, owner.id, founded, spec.locale)
     world.guilds[guild.id] = guild
     everyone = permissions.parse(spec.everyone)
@@ -152,7 +143,7 @@ def find_role(guild: Guild, name: str) -> Role:
 def add_member(world: World, guild: Guild, spec: MemberSpec) -> Member:
     """Let somebody into a server (or set what is said of somebody who is there)."""
     user = user_named(world, spec.user)
-    member = guild.members.get(user.id) or Member(user.id, [], now())
+    member = guild.members.get(user.id) or Member(user.id, [], world.now())
     member.nick = spec.nick
     member.roles = [find_role(guild, name).id for name in spec.roles] or member.roles
     guild.members[user.id] = member

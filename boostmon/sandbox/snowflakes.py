@@ -29,11 +29,6 @@ def iso(seconds: float) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def now() -> str:
-    """Return the present as Discord writes times."""
-    return iso(time.time())
-
-
 class Snowflakes:
     """Makes ids that rise strictly, from real time."""
 
@@ -46,3 +41,11 @@ class Snowflakes:
         base = (int(self._clock() * 1000) - EPOCH_MS) << _TIME_SHIFT
         self._last = max(base, self._last + 1)
         return str(self._last)
+
+    def follow(self) -> None:
+        """Follow the clock from now on, even when it has gone back."""
+        self._last = 0
+
+    def now(self, ago: float = 0.0) -> str:
+        """Return the present, or some seconds *ago*, as Discord writes times."""
+        return iso(self._clock() - ago)

@@ -18,7 +18,6 @@ from boostmon.sandbox.interactions import (
 )
 from boostmon.sandbox.model import TEXT, Bot, Channel, Guild, Message
 from boostmon.sandbox.options import USER, Resolver, check_options
-from boostmon.sandbox.seed import find_user
 
 Json = dict[str, Any]
 
@@ -50,7 +49,7 @@ class Use(Struct, forbid_unknown_fields=True, kw_only=True):
 
 def use(discord: Discord, it: Use) -> Interaction:
     """Let somebody run a command, type, click or fill in a form; or say why they cannot."""
-    user = find_user(discord.world, it.user_id)
+    user = discord.world.user(it.user_id)
     if user is None:
         raise ControlError(f"there is no user {it.user_id}", 404)
     if not 1 <= it.deliveries <= _MOST_DELIVERIES:
@@ -115,14 +114,14 @@ def _kind(discord: Discord, it: Use) -> int:
         return command_rules.CHAT_INPUT
     if it.type != COMMAND or it.options:
         raise ControlError("a context menu takes neither options nor typing")
-    on_user = find_user(discord.world, it.target) is not None
+    on_user = discord.world.user(it.target) is not None
     return command_rules.ON_USER if on_user else command_rules.ON_MESSAGE
 
 
 def _target(discord: Discord, it: Use, kind: int, channel: Channel, resolver: Resolver) -> str:
     target = it.target or ""
     if kind == command_rules.ON_USER:
-        user = find_user(discord.world, target)
+        user = discord.world.user(target)
         target = user.id if user else target
         resolver.resolve(USER, target)
         return target
