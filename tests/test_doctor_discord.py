@@ -255,8 +255,23 @@ async def test_a_channel_that_is_gone_is_yellow(patient: Patient) -> None:
 
     colour, found, remedy = (await patient.diagnosed()).fault
 
-    assert ("yellow", True) == (colour, remedy.startswith("Name another with `/settime`"))
-    assert "the channel 1400000000000000003 is not there; timers: 1." in found
+    assert "yellow" == colour
+    assert "does not see the channel 1400000000000000003, or it was deleted; timers: 1." in found
+    assert "name another with `/settime`" in remedy
+
+
+async def test_a_channel_that_is_hidden_is_not_called_deleted(patient: Patient) -> None:
+    await patient.timer(channel="general")
+    hidden = [{"role": "@everyone", "deny": ["VIEW_CHANNEL"]}]
+    change = {"channel": "general", "action": "edit", "overwrites": hidden}
+    await patient.client.sim("channel", change)
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    channel = patient.client.ids["channels"]["general"]
+    assert "yellow" == colour
+    assert f"does not see the channel {channel}, or it was deleted; timers: 1." in found
+    assert remedy.startswith("Allow BoostMon View Channel there, or name another")
 
 
 async def test_a_server_with_timers_that_it_was_removed_from_is_named(patient: Patient) -> None:

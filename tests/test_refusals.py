@@ -4,6 +4,7 @@ import pytest
 
 from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.refusals import (
+    SECURE,
     Final,
     Passing,
     Stuck,
@@ -79,3 +80,7 @@ def test_a_channel_that_refuses_for_good_gives_way_to_a_direct_message(
     error: RefusedError, expected: bool
 ) -> None:
     assert expected == closes_channel(error)
+
+
+def test_a_missing_two_factor_is_stuck_with_its_own_remedy() -> None:
+    assert Stuck(SECURE) == judge_role_change(refusal(403, 60003), remedy=lambda: REMEDY)

@@ -19,8 +19,13 @@ MISSING_ACCESS = 50001
 CANNOT_SEND_TO_USER = 50007
 MISSING_PERMISSIONS = 50013
 NO_MUTUAL_GUILD = 50278
+TWO_FACTOR = 60003
 
 INVITE = "Invite BoostMon to the server again."
+SECURE = (
+    "Switch on two-factor authentication for the account that owns BoostMon's application: "
+    "this server asks for it."
+)
 
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
@@ -71,6 +76,8 @@ def judge_role_change(error: RefusedError, *, remedy: Callable[[], str]) -> Verd
         return Stuck(INVITE)
     if error.code == MISSING_PERMISSIONS:
         return Stuck(remedy())
+    if error.code == TWO_FACTOR:
+        return Stuck(SECURE)
     return judge_other(error)
 
 

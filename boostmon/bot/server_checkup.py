@@ -153,8 +153,14 @@ def _channels(server: Server, timed: Timed) -> Iterator[Finding]:
     for channel_id, timers in timed.channels.items():
         channel = channels.get(channel_id)
         if channel is None:
-            found = f"{server.label}: the channel {channel_id} is not there; timers: {timers}."
-            remedy = "Name another with `/settime`; until then notices go by direct message."
+            found = (
+                f"{server.label}: BoostMon does not see the channel {channel_id}, or it was "
+                f"deleted; timers: {timers}."
+            )
+            remedy = (
+                "Allow BoostMon View Channel there, or name another with `/settime`; until then "
+                "notices go by direct message."
+            )
             yield yellow("discord", found, remedy)
         elif not server.can_post(channel):
             name = channel["name"]

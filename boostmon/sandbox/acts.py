@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from boostmon.sandbox import permissions, render
+from boostmon.sandbox import permissions, render, sight
 from boostmon.sandbox.core import Discord
-from boostmon.sandbox.model import Channel, Guild, Member, Role
+from boostmon.sandbox.model import Guild, Member, Role
 from boostmon.sandbox.sessions import GUILDS, MEMBERS, MODERATION
 
 KICK, MEMBER_ROLES, ROLE_CREATE, ROLE_UPDATE, ROLE_DELETE = 20, 25, 30, 31, 32
@@ -65,6 +65,8 @@ def set_roles(discord: Discord, guild: Guild, member: Member, roles: list[str], 
     line = {"action_type": MEMBER_ROLES, "target_id": member.user_id, "changes": changes}
     audit(discord, guild, by, line)
     member_changed(discord, guild, member)
+    if member.user_id in discord.world.bots:
+        sight.look_again(discord, guild)
 
 
 def member_changed(discord: Discord, guild: Guild, member: Member) -> None:
@@ -72,6 +74,18 @@ def member_changed(discord: Discord, guild: Guild, member: Member) -> None:
     data = render.member(discord.world, member) | {"guild_id": guild.id}
     event = "GUILD_MEMBER_UPDATE"
     discord.sessions.to_guild(guild, event, data, MEMBERS, always=member.user_id)
+
+
+def time_out(discord: Discord, guild: Guild, member: Member, until: str | None, by: Cause) -> None:
+    """Put a member in time-out until a moment, or (None) end it."""
+    before, member.disabled_until = member.disabled_until, until
+    change = {"key": "communication_disabled_until", "old_value": before, "new_value": until}
+    told = {key: value for key, value in change.items() if value is not None}
+    line = {"action_type": MEMBER_UPDATE, "target_id": member.user_id, "changes": [told]}
+    audit(discord, guild, by, line)
+    member_changed(discord, guild, member)
+    if member.user_id in discord.world.bots:
+        sight.look_again(discord, guild)
 
 
 def join(discord: Discord, guild: Guild, user_id: str) -> Member:
@@ -109,6 +123,7 @@ def bot_joins(discord: Discord, guild: Guild, bot_id: str) -> None:
     role.tags = {"bot_id": bot_id}
     create_role(discord, guild, role, Cause(guild.owner_id))
     guild.members[bot_id] = Member(bot_id, [role.id], discord.world.now())
+    guild.seen[bot_id] = permissions.seen(guild, bot_id)
     announce(discord, guild, only=bot_id, new=True)
 
 
@@ -139,6 +154,7 @@ def role_changed(discord: Discord, guild: Guild, role: Role, by: Cause) -> None:
     audit(discord, guild, by, {"action_type": ROLE_UPDATE, "target_id": role.id})
     data = {"guild_id": guild.id, "role": render.role(role)}
     discord.sessions.to_guild(guild, "GUILD_ROLE_UPDATE", data)
+    sight.look_again(discord, guild)
 
 
 def move_roles(discord: Discord, guild: Guild, moves: dict[str, int], by: Cause) -> None:
@@ -169,8 +185,4 @@ def delete_role(discord: Discord, guild: Guild, role: Role, by: Cause) -> None:
     audit(discord, guild, by, {"action_type": ROLE_DELETE, "target_id": role.id})
     data = {"guild_id": guild.id, "role_id": role.id}
     discord.sessions.to_guild(guild, "GUILD_ROLE_DELETE", data)
-
-
-def channel_event(discord: Discord, guild: Guild, channel: Channel, event: str) -> None:
-    """Tell of a channel that came, changed or went."""
-    discord.sessions.to_guild(guild, event, render.channel(discord.world, channel))
+    sight.look_again(discord, guild)

@@ -1,32 +1,27 @@
-"""What tests may do to the world by hand: `POST /_sim/member`, `role`, `guild` and so on."""
+"""What tests may do to the world by hand: `POST /_sim/role`, `guild` and so on."""
 
 from collections.abc import Callable
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from boostmon.sandbox import acts, messages, permissions, render, seed
+from boostmon.sandbox import acts, permissions, render, seed, sight
 from boostmon.sandbox.acts import Cause
 from boostmon.sandbox.connections import ConnectionChange, change_connections
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
-from boostmon.sandbox.model import PRIVILEGED, Bot, Channel, Guild, Member, Role, User
+from boostmon.sandbox.model import PRIVILEGED, Bot, Guild, Role
+from boostmon.sandbox.named import bot_named, channel_named, guild_named
+from boostmon.sandbox.people import (
+    Change,
+    MemberChange,
+    Saying,
+    UserChange,
+    change_member,
+    change_user,
+    say,
+)
 from boostmon.sandbox.world_spec import Bits, ChannelSpec, GuildSpec, OverwriteSpec
-
-
-class Change(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A change in a server: the first one unless said otherwise; names and ids both do."""
-
-    guild: str | None = None
-
-
-class MemberChange(Change):
-    user: str
-    action: Literal["join", "leave", "give", "take", "roles", "nick"]
-    role: str | None = None
-    roles: list[str] = []
-    nick: str | None = None
-    by: str | None = None
 
 
 class RoleChange(Change):
@@ -48,18 +43,16 @@ class ChannelChange(Change):
 
 
 class GuildChange(Change):
-    action: Literal["create", "rename", "outage", "back", "remove_bot", "add_bot", "commands"]
+    action: Literal[
+        "create", "rename", "two_factor", "outage", "back", "remove_bot", "add_bot", "commands"
+    ]
     bot: str | None = None
     spec: GuildSpec | None = None
     name: str | None = None
+    required: bool = True
     command: str | None = None
-    allow: list[str] = []
-    deny: list[str] = []
-
-
-class UserChange(Struct, forbid_unknown_fields=True, kw_only=True):
-    user: str
-    dms_open: bool | None = None
+    allow: list[str] = field(default_factory=list)
+    deny: list[str] = field(default_factory=list)
 
 
 class BotChange(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -72,76 +65,9 @@ class ClockChange(Struct, forbid_unknown_fields=True, kw_only=True):
     apart_ms: int | None = None
 
 
-class Saying(Change):
-    user: str
-    content: str
-    channel: str | None = None
-    bot: str | None = None
-
-
-def _guild(discord: Discord, change: Change) -> Guild:
-    for guild in discord.world.guilds.values():
-        if change.guild in (None, guild.id, guild.name):
-            return guild
-    raise ControlError(f"there is no server {change.guild}", 404)
-
-
-def _user(discord: Discord, name: str) -> User:
-    found = discord.world.user(name)
-    if found is None:
-        raise ControlError(f"there is no user {name}", 404)
-    return found
-
-
-def _bot(discord: Discord, name: str | None) -> Bot:
-    for bot in discord.world.bots.values():
-        if name in (None, bot.id, bot.name):
-            return bot
-    raise ControlError(f"there is no bot {name}", 404)
-
-
-def _channel(guild: Guild, name: str | None) -> Channel:
-    for channel in guild.channels.values():
-        if name in (None, channel.id, channel.name):
-            return channel
-    raise ControlError(f"there is no channel {name}", 404)
-
-
-def change_member(discord: Discord, change: MemberChange) -> Any:
-    """Let somebody join or leave, or give or take a role by hand."""
-    guild = _guild(discord, change)
-    if change.action == "join":
-        user = seed.user_named(discord.world, change.user)
-        return render.member(discord.world, acts.join(discord, guild, user.id))
-    user = _user(discord, change.user)
-    member = guild.members.get(user.id)
-    if member is None:
-        raise ControlError(f"{change.user} is not in {guild.name}", 404)
-    if change.action == "leave":
-        acts.leave(discord, guild, user.id)
-        return None
-    if change.action == "nick":
-        member.nick = change.nick
-        acts.member_changed(discord, guild, member)
-    else:
-        roles = _roles(guild, member, change)
-        actor = _user(discord, change.by).id if change.by else guild.owner_id
-        acts.set_roles(discord, guild, member, roles, Cause(actor))
-    return render.member(discord.world, member)
-
-
-def _roles(guild: Guild, member: Member, change: MemberChange) -> list[str]:
-    """Return what roles a member has after a *change*."""
-    if change.action == "roles":
-        return [seed.find_role(guild, name).id for name in change.roles]
-    role = seed.find_role(guild, change.role or "").id
-    rest = [one for one in member.roles if one != role]
-    return [*rest, role] if change.action == "give" else rest
-
-
 def change_role(discord: Discord, change: RoleChange) -> Any:
     """Let the owner make, change, move or delete a role."""
-    guild = _guild(discord, change)
+    guild = guild_named(discord, change.guild)
     by = Cause(guild.owner_id)
     if change.action == "create":
         role = Role(discord.world.snowflake(), change.role)
@@ -170,19 +96,19 @@ def _set_role(role: Role, change: RoleChange) -> None:
 
 def change_channel(discord: Discord, change: ChannelChange) -> Any:
     """Make a channel, give it other permission overwrites, or delete it."""
-    guild = _guild(discord, change)
+    guild = guild_named(discord, change.guild)
     if change.action == "create":
         spec = ChannelSpec(name=change.channel, type=change.type)
         spec.overwrites = change.overwrites or []
         channel, event = seed.add_channel(discord.world, guild, spec), "CHANNEL_CREATE"
     else:
-        channel, event = _channel(guild, change.channel), "CHANNEL_UPDATE"
+        channel, event = channel_named(guild, change.channel), "CHANNEL_UPDATE"
         if change.overwrites is not None:
             seed.set_overwrites(discord.world, guild, channel, change.overwrites)
     if change.action == "delete":
         del guild.channels[channel.id]
         event = "CHANNEL_DELETE"
-    acts.channel_event(discord, guild, channel, event)
+    sight.tell(discord, guild, channel, event)
     return render.channel(discord.world, channel)
 
 
@@ -194,10 +120,13 @@ def change_guild(discord: Discord, change: GuildChange) -> Any:
         guild = seed.add_guild(discord.world, change.spec)
         acts.announce(discord, guild, new=True)
         return render.guild(guild)
-    guild = _guild(discord, change)
-    bot = _bot(discord, change.bot)
+    guild = guild_named(discord, change.guild)
+    bot = bot_named(discord, change.bot)
     if change.action == "rename":
         guild.name = change.name or guild.name
+        discord.sessions.to_guild(guild, "GUILD_UPDATE", render.guild(guild))
+    elif change.action == "two_factor":
+        guild.mfa_level = int(change.required)
         discord.sessions.to_guild(guild, "GUILD_UPDATE", render.guild(guild))
     elif change.action == "outage":
         data = {"id": guild.id, "unavailable": True}
@@ -238,17 +167,9 @@ def _rule_on_commands(guild: Guild, bot: Bot, change: GuildChange, discord: Disc
     discord.sessions.to_bot(bot.id, guild.id, event, told)
 
 
-def change_user(discord: Discord, change: UserChange) -> Any:
-    """Open or close the DMs of somebody; a name not known yet is a new account."""
-    user = seed.user_named(discord.world, change.user)
-    if change.dms_open is not None:
-        user.dms_open = change.dms_open
-    return render.user(user)
-
-
 def change_bot(discord: Discord, change: BotChange) -> Any:
     """Switch privileged intents, as the developer does in the portal."""
-    bot = _bot(discord, change.bot)
+    bot = bot_named(discord, change.bot)
     bot.privileged = sum(PRIVILEGED[name] for name in change.privileged_intents)
     return {"id": bot.id, "privileged_intents": change.privileged_intents}
 
@@ -259,18 +180,6 @@ def change_clock(discord: Discord, change: ClockChange) -> Any:
     if change.apart_ms is not None:
         discord.apart = change.apart_ms / 1000
         discord.world.snowflake.follow()
-
-
-def say(discord: Discord, change: Saying) -> Any:
-    """Post a message as somebody, in a channel or (without one) in the DM with the bot."""
-    user = _user(discord, change.user)
-    if change.channel is None:
-        channel = discord.world.dm(_bot(discord, change.bot).id, user.id)
-    else:
-        channel = _channel(_guild(discord, change), change.channel)
-    message = messages.new(discord, channel, user.id, {"content": change.content})
-    messages.post(discord, channel, message)
-    return render.message(discord.world, message)
 
 
 CHANGES: dict[str, tuple[type[Any], Callable[[Discord, Any], Any]]] = {

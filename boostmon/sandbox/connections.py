@@ -8,6 +8,7 @@ from boostmon.sandbox.core import Discord
 from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.faults import EventFault
 from boostmon.sandbox.model import Bot
+from boostmon.sandbox.named import bot_named
 from boostmon.sandbox.sessions import Connection
 
 
@@ -24,7 +25,7 @@ class ConnectionChange(Struct, forbid_unknown_fields=True, kw_only=True):
 
 def change_connections(discord: Discord, change: ConnectionChange) -> Any:
     """Do something to a bot's connections, or to the events that will come over them."""
-    bot = _bot(discord, change.bot)
+    bot = bot_named(discord, change.bot)
     match change.action:
         case "lose" | "delay" | "double" as action:
             return _arm(discord, bot, action, change)
@@ -64,13 +65,6 @@ def _do(discord: Discord, bot: Bot, change: ConnectionChange) -> int:
             discord.sessions.end(session)
             connection.session = None
     return told
-
-
-def _bot(discord: Discord, name: str | None) -> Bot:
-    for bot in discord.world.bots.values():
-        if name in (None, bot.id, bot.name):
-            return bot
-    raise ControlError(f"there is no bot {name}", 404)
 
 
 def _apply(connection: Connection, change: ConnectionChange) -> None:

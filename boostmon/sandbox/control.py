@@ -9,7 +9,7 @@ from aiohttp import web
 
 from boostmon.sandbox.changes import CHANGES
 from boostmon.sandbox.core import Discord
-from boostmon.sandbox.errors import ApiError, ControlError
+from boostmon.sandbox.errors import MESSAGES, ApiError, ControlError
 from boostmon.sandbox.faults import EntryFault, Fault
 from boostmon.sandbox.interactions import Interaction
 from boostmon.sandbox.limits import Limits
@@ -111,8 +111,12 @@ class Control:
             self._discord.faults.entries.append(fault)
         else:
             fault = _read(raw, Fault)
+            if fault.code is not None and fault.code not in MESSAGES:
+                raise ControlError(f"{fault.code} is none of the codes that the sandbox knows")
             if not fault.acts and fault.date is None:
-                raise ControlError("a fault needs a status, a hang, a reset, an effect or a date")
+                raise ControlError(
+                    "a fault needs a status, a code, a hang, a reset, an effect or a date"
+                )
             self._discord.faults.armed.append(fault)
         self._discord.tell_faults()
         return fault

@@ -34,6 +34,8 @@ MESSAGES: dict[int, tuple[int, str]] = {
     50033: (400, "Invalid Recipient(s)"),
     50035: (400, "Invalid Form Body"),
     50109: (400, "The request body contains invalid JSON."),
+    30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
+    60003: (403, "Two factor is required for this operation"),
     50278: (403, "Cannot send messages to this user due to having no mutual guilds"),
 }
 
@@ -48,9 +50,11 @@ class ApiError(Exception):
         code: int = 0,
         *,
         errors: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = dict(headers or {})
         self.body: dict[str, Any] = {"message": message, "code": code}
         if errors is not None:
             self.body["errors"] = errors

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from boostmon.sandbox import responses
 from boostmon.sandbox.core import Discord
+from boostmon.sandbox.errors import refuse
 from boostmon.sandbox.faults import Fault
 
 Pause = Callable[[], Awaitable[None]]
@@ -82,6 +83,9 @@ class Exchange:
 
     def _instead(self, fault: Fault) -> web.Response:
         """Return what takes the place of the answer; of one that will never be made, a 504."""
+        if fault.code is not None:
+            error = refuse(fault.code)
+            return self.dated(responses.faulty(error.status, fault.body or error.body))
         return self.dated(responses.faulty(fault.status or _NO_ANSWER, fault.body))
 
     def _note_who_is_gone(self) -> None:

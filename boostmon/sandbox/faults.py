@@ -18,6 +18,8 @@ class Fault(Struct, forbid_unknown_fields=True, kw_only=True):
     path: str
     method: str = "*"
     status: int | None = None
+    code: int | None = None
+    """One of Discord's own, such as 50013: its refusal takes the place of the answer."""
     hang: float = 0.0
     reset: bool = False
     when: Literal["before", "after"] = "before"
@@ -42,7 +44,7 @@ class Fault(Struct, forbid_unknown_fields=True, kw_only=True):
     @property
     def answers(self) -> bool:
         """Whether it takes the place of the answer, rather than only delaying it."""
-        return self.reset or self.status is not None
+        return self.reset or self.status is not None or self.code is not None
 
     @property
     def acts(self) -> bool:

@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 from boostmon.sandbox import member_requests, picture, render
 from boostmon.sandbox.core import Discord
 from boostmon.sandbox.model import Bot
+from boostmon.sandbox.render_application import flags
 from boostmon.sandbox.seed import new_token
 from boostmon.sandbox.sessions import Connection, Session
 
@@ -172,13 +173,13 @@ class Gateway:
         guilds = [guild for guild in world.guilds_of(bot.id) if session.hears(guild.id)]
         ready = {
             "v": 10,
-            "user": render.me(world.users[bot.id]),
+            "user": render.me(world, world.users[bot.id]),
             "guilds": [{"id": guild.id, "unavailable": True} for guild in guilds],
             "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self._discord.gateway_url(),
             "shard": list(session.shard),
-            "application": {"id": bot.id, "flags": render.flags(bot)},
+            "application": {"id": bot.id, "flags": flags(bot)},
             "private_channels": [],
             "relationships": [],
             "presences": [],

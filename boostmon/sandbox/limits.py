@@ -23,6 +23,7 @@ class Limits(Struct, kw_only=True):
     all_members: tuple[int, float] = (1, 30.0)
     new_commands: tuple[int, float] = (200, 86_400.0)
     invalid: tuple[int, float] = (10_000, 600.0)
+    old_edits: tuple[int, float] = (3, 6.0)
     heartbeat_ms: int = 41_250
     resume_buffer: int = 1000
     resume_seconds: float = 180.0

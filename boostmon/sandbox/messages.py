@@ -119,6 +119,7 @@ def pinged(discord: Discord, channel: Channel, message: Message) -> list[str]:
 
 def post(discord: Discord, channel: Channel, message: Message) -> None:
     """Put a message into its channel and tell everybody who can see it."""
+    message.posted = discord.now()
     if message.viewer_id is not None:
         channel.private[message.id] = message
         _show(discord, channel, message)
@@ -178,7 +179,10 @@ def _tell(discord: Discord, channel: Channel, message: Message, event: str) -> N
             data["member"] = render.partial_member(guild.members[message.author_id])
     for session in _listeners(discord, channel):
         content = bool(session.intents & MESSAGE_CONTENT)
-        session.dispatch(event, veil(data, session.bot_id, channel, content=content))
+        shown = veil(data, session.bot_id, channel, content=content)
+        if event == "MESSAGE_CREATE" and message.nonce and session.bot_id == message.author_id:
+            shown = shown | {"nonce": message.nonce}
+        session.dispatch(event, shown)
 
 
 def veil(data: Json, bot_id: str, channel: Channel, *, content: bool) -> Json:

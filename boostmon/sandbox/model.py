@@ -23,6 +23,7 @@ class User(Struct):
     global_name: str | None = None
     bot: bool = False
     dms_open: bool = True
+    two_factor: bool = True
 
 
 class Role(Struct):
@@ -45,6 +46,8 @@ class Member(Struct):
     roles: list[str]
     joined_at: str
     nick: str | None = None
+    disabled_until: str | None = None
+    """Until when the member is in time-out; a time that is over stays."""
 
 
 class Overwrite(Struct):
@@ -91,6 +94,8 @@ class Message(Struct, kw_only=True):
     application_id: str | None = None
     interaction_id: str | None = None
     metadata: dict[str, Any] | None = None
+    posted: float = 0.0
+    """When it was posted, on the clock of interactions and nonces."""
     viewer_id: str | None = None
     """Who alone can see it, when it is ephemeral."""
 
@@ -125,12 +130,16 @@ class Guild(Struct):
     joined_at: str
     locale: str = "en-US"
     available: bool = True
+    mfa_level: int = 0
+    """1 where who moderates needs two-factor authentication; for a bot its owner does."""
     roles: dict[str, Role] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     audit_log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     overrides: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """What Server Settings → Integrations says, by command id (or application id for all)."""
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    """The channels that each bot was last told of in full."""
 
 
 class Bot(Struct):

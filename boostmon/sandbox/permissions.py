@@ -1,6 +1,7 @@
 """Permission bits and the algorithm that Discord documents for them."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from boostmon.sandbox.errors import ControlError
 from boostmon.sandbox.model import Channel, Guild, Member, Role
@@ -74,6 +75,7 @@ CONNECT = 1 << BITS["CONNECT"]
 MANAGE_NICKNAMES = 1 << BITS["MANAGE_NICKNAMES"]
 MANAGE_ROLES = 1 << BITS["MANAGE_ROLES"]
 USE_APPLICATION_COMMANDS = 1 << BITS["USE_APPLICATION_COMMANDS"]
+_IN_TIME_OUT = VIEW_CHANNEL | READ_MESSAGE_HISTORY
 EVERYDAY = sum(
     1 << BITS[name]
     for name in (
@@ -117,7 +119,15 @@ def in_guild(guild: Guild, member: Member) -> int:
     allowed = guild.roles[guild.id].permissions
     for role_id in member.roles:
         allowed |= guild.roles[role_id].permissions
-    return ALL if allowed & ADMINISTRATOR else allowed
+    if allowed & ADMINISTRATOR:
+        return ALL
+    return allowed & _IN_TIME_OUT if in_time_out(member) else allowed
+
+
+def in_time_out(member: Member) -> bool:
+    """Whether a member is in time-out now, which does not hold for who administers."""
+    until = member.disabled_until
+    return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
 
 
 def in_channel(guild: Guild, member: Member, channel: Channel) -> int:
@@ -135,7 +145,17 @@ def in_channel(guild: Guild, member: Member, channel: Channel) -> int:
         allowed |= overwrite.allow
     if own := overwrites.get(member.user_id):
         allowed = allowed & ~own.deny | own.allow
-    return _implied(allowed)
+    return _implied(allowed & _IN_TIME_OUT if in_time_out(member) else allowed)
+
+
+def sees(guild: Guild, user_id: str, channel: Channel) -> bool:
+    """Whether a member may see *channel*."""
+    return bool(in_channel(guild, guild.members[user_id], channel) & VIEW_CHANNEL)
+
+
+def seen(guild: Guild, user_id: str) -> set[str]:
+    """Return the channels that a member may see."""
+    return {one.id for one in guild.channels.values() if sees(guild, user_id, one)}
 
 
 def _implied(allowed: int) -> int:

@@ -22,6 +22,7 @@ from boostmon.sandbox.model import (
 Json = dict[str, Any]
 
 LOADING, EPHEMERAL = 128, 64
+HIDDEN = 1 << 17
 
 
 def user(it: User) -> Json:
@@ -43,10 +44,11 @@ def user(it: User) -> Json:
     return shown | {"bot": True} if it.bot else shown
 
 
-def me(it: User) -> Json:
-    """Show a bot to itself."""
-    shown = user(it)
-    return shown | {"mfa_enabled": True, "locale": "en-US", "verified": True, "email": None}
+def me(world: World, it: User) -> Json:
+    """Show a bot to itself; it has two-factor where its owner has."""
+    owner = world.users[world.bots[it.id].owner_id]
+    more = {"mfa_enabled": owner.two_factor, "locale": "en-US", "verified": True, "email": None}
+    return user(it) | more
 
 
 def role(it: Role) -> Json:
@@ -77,7 +79,7 @@ def partial_member(it: Member) -> Json:
     return {
         "avatar": None,
         "banner": None,
-        "communication_disabled_until": None,
+        "communication_disabled_until": it.disabled_until,
         "flags": 0,
         "joined_at": it.joined_at,
         "nick": it.nick,
@@ -132,6 +134,16 @@ def _of_kind(it: Channel) -> Json:
     return shown | {"topic": it.topic, "last_pin_timestamp": None}
 
 
+def channel_seen(world: World, of: Guild, it: Channel, bot_id: str) -> Json:
+    """Show a channel as the gateway does: of a hidden one only that it is there, and where."""
+    shown = channel(world, it)
+    if permissions.sees(of, bot_id, it):
+        return shown
+    unseen = {"id": of.id, "type": 0, "allow": "0", "deny": str(permissions.VIEW_CHANNEL)}
+    hidden = {"name": "___hidden___", "flags": HIDDEN, "permission_overwrites": [unseen]}
+    return shown | hidden | dict.fromkeys(shown.keys() & {"topic", "last_message_id"})
+
+
 _NOTHING: Json = dict.fromkeys(
     (
         "icon",
@@ -169,7 +181,7 @@ def guild(it: Guild) -> Json:
         "verification_level": 0,
         "roles": [role(r) for r in it.roles.values()],
         "default_message_notifications": 0,
-        "mfa_level": 0,
+        "mfa_level": it.mfa_level,
         "explicit_content_filter": 0,
         "max_members": 500_000,
         "max_stage_video_channel_users": 50,
@@ -195,7 +207,7 @@ def guild_create(world: World, it: Guild, bot: Bot, *, everyone: bool) -> Json:
         "member_count": len(it.members),
         "voice_states": [],
         "members": [member(world, m) for m in here],
-        "channels": [channel(world, c) for c in it.channels.values()],
+        "channels": [channel_seen(world, it, c, bot.id) for c in it.channels.values()],
         "threads": [],
         "presences": [],
         "stage_instances": [],
@@ -224,8 +236,6 @@ def message(world: World, it: Message) -> Json:
         "pinned": False,
         "tts": it.tts,
     }
-    if it.nonce is not None:
-        shown["nonce"] = it.nonce
     if it.application_id:
         shown |= {"application_id": it.application_id, "webhook_id": it.application_id}
     if it.metadata:
@@ -248,45 +258,6 @@ def attachment(it: Attachment, of: Message) -> Json:
     if it.description is not None:
         shown["description"] = it.description
     return shown | {"ephemeral": True} if of.viewer_id else shown
-
-
-def application(world: World, it: Bot) -> Json:
-    """Show an application to its bot."""
-    guilds = sum(1 for _ in world.guilds_of(it.id))
-    return {
-        "id": it.id,
-        "name": it.name,
-        "icon": None,
-        "description": "",
-        "type": None,
-        "bot": user(world.users[it.id]),
-        "bot_public": True,
-        "bot_require_code_grant": False,
-        "verify_key": f"{int(it.id):064x}",
-        "flags": flags(it),
-        "flags_new": str(flags(it)),
-        "redirect_uris": [],
-        "interactions_endpoint_url": None,
-        "role_connections_verification_url": None,
-        "owner": user(world.users[it.owner_id]),
-        "approximate_guild_count": guilds,
-        "approximate_user_install_count": 0,
-        "approximate_user_authorization_count": 0,
-        "explicit_content_filter": 0,
-        "team": None,
-        "eligible_oauth2_scopes": [],
-        "integration_types_config": {"0": {}},
-        "event_webhooks_url": None,
-        "event_webhooks_status": 1,
-        "event_webhooks_types": [],
-        "tags": [],
-    }
-
-
-def flags(it: Bot) -> int:
-    """Return the application flags: which privileged intents a small bot has switched on."""
-    limited = {1 << 8: 1 << 13, 1 << 1: 1 << 15, 1 << 15: 1 << 19}
-    return sum(flag for intent, flag in limited.items() if it.privileged & intent)
 
 
 def permissions_in(guild_: Guild, member_: Member, channel_: Channel) -> str:

@@ -77,7 +77,7 @@ def faulty(status: int, body: Any = None) -> web.Response:
             "X-RateLimit-Scope": "shared",
             "X-RateLimit-Reset-After": "0.2",
         }
-        return of_json(body or usual, status, headers)
+        return of_json(usual | body if isinstance(body, dict) else usual, status, headers)
     if status == _NO_CONTENT:
         return empty({})
     if body is None and status in _OF_THE_FRONT:

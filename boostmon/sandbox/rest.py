@@ -103,7 +103,7 @@ class Rest:
             await pause()
             result = await route.handler(call)
         except ApiError as error:
-            return responses.of_json(error.body, error.status, headers)
+            return responses.of_json(error.body, error.status, headers | error.headers)
         if result is None:
             return responses.empty(headers)
         if isinstance(result, Reply):

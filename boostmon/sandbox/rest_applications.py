@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
-from boostmon.sandbox import command_rules, commands, render
+from boostmon.sandbox import command_rules, commands
 from boostmon.sandbox.errors import refuse
+from boostmon.sandbox.render_application import application
 from boostmon.sandbox.routes import Call, Reply, route
 from boostmon.sandbox.rules import many
 
@@ -38,13 +39,13 @@ async def get_gateway_bot(call: Call) -> Any:
 @route("GET", "/oauth2/applications/@me")
 async def get_oauth_application(call: Call) -> Any:
     """Show the application."""
-    return render.application(call.world, call.bot)
+    return application(call.world, call.bot)
 
 
 @route("GET", "/applications/@me")
 async def get_application(call: Call) -> Any:
     """Show the application."""
-    return render.application(call.world, call.bot)
+    return application(call.world, call.bot)
 
 
 def _scope(call: Call) -> str:

@@ -14,7 +14,7 @@ _MODIFY_MEMBER = shape(nick=nullable(text(0, 32)), roles=nullable(many(snowflake
 @route("GET", "/users/@me")
 async def get_me(call: Call) -> Any:
     """Show the bot to itself."""
-    return render.me(call.world.users[call.bot.id])
+    return render.me(call.world, call.world.users[call.bot.id])
 
 
 @route("GET", "/users/{user_id}")
@@ -75,8 +75,10 @@ def _counts(guild: Guild) -> dict[str, int]:
 
 @route("GET", "/guilds/{guild_id}/channels")
 async def get_channels(call: Call) -> Any:
-    """List the channels of a server."""
-    return [render.channel(call.world, channel) for channel in call.guild().channels.values()]
+    """List the channels of a server that the bot sees."""
+    guild = call.guild()
+    seen = [c for c in guild.channels.values() if permissions.sees(guild, call.bot.id, c)]
+    return [render.channel(call.world, channel) for channel in seen]
 
 
 @route("GET", "/guilds/{guild_id}/members")
@@ -159,6 +161,7 @@ def check_role(call: Call, role_id: str) -> None:
     me, role = call.me_in(guild), guild.roles[role_id]
     if not permissions.in_guild(guild, me) & permissions.MANAGE_ROLES:
         raise refuse(50013)
+    call.check_two_factor(guild)
     if role.managed or not permissions.outranks(guild, me, role):
         raise refuse(50013)
 

@@ -1,5 +1,6 @@
 """Routes about the messages of a channel."""
 
+import math
 from typing import Any
 
 from boostmon.sandbox import acts, content, messages, permissions, render
@@ -10,6 +11,7 @@ from boostmon.sandbox.rules import snowflake, whole, wrong, wrong_at
 from boostmon.sandbox.sessions import MESSAGE_CONTENT
 
 _LIST = "/channels/{channel_id}/messages"
+_OLD = 3600.0
 _ONE = "/channels/{channel_id}/messages/{message_id}"
 
 
@@ -61,7 +63,12 @@ async def post_message(call: Call) -> Any:
     _refer(call, channel, message, allowed)
     messages.post(call.discord, channel, message)
     call.discord.remember_nonce(message)
-    return render.message(call.world, message)
+    return _with_nonce(render.message(call.world, message), message)
+
+
+def _with_nonce(shown: Any, message: Message) -> Any:
+    """Show the nonce to who has sent it; it is not kept."""
+    return shown if message.nonce is None else shown | {"nonce": message.nonce}
 
 
 def _same_nonce(call: Call) -> Any:
@@ -75,7 +82,7 @@ def _same_nonce(call: Call) -> Any:
     channel = call.world.channel(said.channel_id)
     if channel is None or said.id not in channel.messages:
         raise refuse(10008)
-    return render.message(call.world, said)
+    return _with_nonce(render.message(call.world, said), said)
 
 
 def _refer(call: Call, channel: Channel, message: Message, allowed: int) -> None:
@@ -151,6 +158,17 @@ async def get_message(call: Call) -> Any:
     return _shown(call, channel, _message(call, channel))
 
 
+def _check_age(call: Call, channel: Channel, message: Message) -> None:
+    """Refuse one more edit of old messages in that channel."""
+    if call.discord.now() - message.posted <= _OLD:
+        return
+    if after := call.discord.limiter.wait("old_edits", channel.id):
+        error = refuse(30046)
+        error.body |= {"retry_after": after, "global": False}
+        error.headers = {"Retry-After": str(math.ceil(after)), "X-RateLimit-Scope": "user"}
+        raise error
+
+
 @route("PATCH", _ONE, rule=content.EDIT, kind="messages", files=True)
 async def patch_message(call: Call) -> Any:
     """Edit a message of the bot's own."""
@@ -158,6 +176,7 @@ async def patch_message(call: Call) -> Any:
     message = _message(call, channel)
     if message.author_id != call.bot.id:
         raise refuse(50005)
+    _check_age(call, channel, message)
     if call.body.get("embeds") and not allowed & permissions.EMBED_LINKS:
         raise refuse(50013)
     messages.fill(call.discord, channel, message, call.body)
@@ -177,6 +196,7 @@ async def delete_message(call: Call) -> Any:
         if not allowed & permissions.MANAGE_MESSAGES:
             raise refuse(50013 if channel.guild_id else 50003)
         guild = call.world.guilds[channel.guild_id or ""]
+        call.check_two_factor(guild)
         line = {"action_type": acts.MESSAGE_DELETE, "target_id": message.author_id}
         acts.audit(call.discord, guild, call.cause(), line)
     messages.delete(call.discord, channel, message)

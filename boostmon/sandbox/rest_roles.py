@@ -71,6 +71,7 @@ def _manager(call: Call) -> Guild:
     guild = call.guild()
     if not permissions.in_guild(guild, call.me_in(guild)) & permissions.MANAGE_ROLES:
         raise refuse(50013)
+    call.check_two_factor(guild)
     return guild
 
 

@@ -65,6 +65,11 @@ class Call(Struct, kw_only=True):
         """Return the bot as a member of *guild*."""
         return guild.members[self.bot.id]
 
+    def check_two_factor(self, guild: Guild) -> None:
+        """Refuse what moderates where that needs two-factor and the bot's owner has none."""
+        if guild.mfa_level and not self.world.users[self.bot.owner_id].two_factor:
+            raise refuse(60003)
+
     def channel(self) -> tuple[Channel, Guild | None]:
         """Return the channel in the path with its server, if the bot is in there."""
         channel = self.world.channel(self.ids["channel_id"])

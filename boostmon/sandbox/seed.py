@@ -62,7 +62,9 @@ def add_user(world: World, spec: UserSpec) -> User:
         raise ControlError(f"there is a user {spec.name} already")
     user_id = spec.id or world.snowflake()
     name = spec.name.lower().replace(" ", "_")
-    return world.add(User(user_id, spec.name, name, spec.name.title(), dms_open=spec.dms_open))
+    user = User(user_id, spec.name, name, spec.name.title())
+    user.dms_open, user.two_factor = spec.dms_open, spec.two_factor
+    return world.add(user)
 
 
 def user_named(world: World, name: str) -> User:
@@ -94,6 +96,7 @@ def add_guild(world: World, spec: GuildSpec) -> Guild:
     owner = user_named(world, spec.owner)
     founded = world.now(ago=AGE)
     guild = Guild(spec.id or world.snowflake(), spec.name, owner.id, founded, spec.locale)
+    guild.mfa_level = spec.mfa_level
     world.guilds[guild.id] = guild
     everyone = permissions.parse(spec.everyone)
     guild.roles[guild.id] = Role(guild.id, "@everyone", everyone, position=0)
@@ -111,6 +114,7 @@ def add_guild(world: World, spec: GuildSpec) -> Guild:
         add_member(world, guild, member).joined_at = founded
     for channel in spec.channels:
         add_channel(world, guild, channel)
+    guild.seen = {bot_id: permissions.seen(guild, bot_id) for bot_id in world.bots}
     return guild
 
 

@@ -14,6 +14,7 @@ class UserSpec(Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
     id: str | None = None
     dms_open: bool = True
+    two_factor: bool = True
 
 
 class BotSpec(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -65,6 +66,7 @@ class GuildSpec(Struct, forbid_unknown_fields=True, kw_only=True):
     owner: str
     id: str | None = None
     locale: str = "en-US"
+    mfa_level: Literal[0, 1] = 0
     everyone: Bits = permissions.EVERYDAY
     roles: list[RoleSpec] = []
     members: list[MemberSpec] = []
