@@ -21,6 +21,7 @@ NO_FAILURE = {  # how these begin: results, progress, and what no person reads a
     "Discord was found to show other roles than the log within a day",
     "Discord was not found to show other roles than the log",
     "PostgreSQL … in …, run by another process",
+    "The bot reads their members within ten minutes of quiet",
     "The page is at",
     "The timers of … end, their roles are taken",
     "and more, which --json has",

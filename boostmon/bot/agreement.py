@@ -36,8 +36,12 @@ BELIEVED_FOR = 20.0  # seconds from the question; a process may have been frozen
 log = structlog.get_logger()
 
 
-class Reopened(Protocol):
-    """The relay, as far as it must know of effects that were opened again."""
+class Speaker(Protocol):
+    """The relay, as far as it tells who speaks to Discord, and must know what was opened again."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks to Discord."""
 
     def recheck(self, stream_id: int) -> None:
         """Look anew at what a timer is owed."""
@@ -71,7 +75,7 @@ class Agreement:
         audit_log: AuditLog,
         server: Server,
         handler: CommandHandler,
-        relay: Reopened,
+        relay: Speaker,
         clock: Clock,
         role_taken: Literal["end", "restore"],
         watch: DifferenceWatch,
@@ -103,7 +107,8 @@ class Agreement:
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("member not read", member=user_id, server=guild_id, reason=str(error))
             return REFUSED_AFTER if isinstance(error, RefusedError) else AGAIN_AFTER
-        if await self._standings.of_member(guild_id, user_id) != before or _is_old(reading):
+        stands_still = await self._standings.of_member(guild_id, user_id) == before
+        if not stands_still or _is_old(reading) or not self._relay.leads:
             return AGAIN_AFTER
         pauses = [await self._act(standing, reading) for standing in before]
         await self._standings.looked([s.number for s in before if s.in_doubt])
@@ -127,11 +132,11 @@ class Agreement:
         match conclusion:
             case Agrees():
                 if standing.held_back:
-                    await self._standings.decided(standing.number)
+                    await self._standings.decided([standing.number])
             case Held():
                 seconds = machine.monotonic() - reading.asked
                 await self._standings.owe_nothing([standing.number], seconds_ago=seconds)
-                await self._standings.decided(standing.number)
+                await self._standings.decided([standing.number])
             case Owe(found=found):
                 if await self._standings.owe_roles(standing.timer.guild_id, standing.timer.user_id):
                     await self._found(standing, found)

@@ -42,7 +42,7 @@ from boostmon.projections.lease import Lease
 from boostmon.projections.observed import Observed
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.role_timers import RoleTimers
-from boostmon.projections.standings import Standings
+from boostmon.projections.standings import IMPORTED, Standings
 
 LOG_CHANNEL = "boostmon_log"
 EFFECTS_CHANNEL = "boostmon_effects"
@@ -81,11 +81,14 @@ class Parts(Struct, frozen=True, kw_only=True):
     def on_hint(self, channel: str, payload: str) -> None:
         """Take a NOTIFY: something was recorded, or became of an effect.
 
-        An empty payload: effects were opened again, or hints may have been missed.
+        An empty payload: effects were opened again, or hints may have been missed; "imported":
+        timers whose members are to be read.
         """
         if channel == EFFECTS_CHANNEL:
             self.signal.tell(payload)
         elif payload:
+            if payload == IMPORTED:
+                self.reconciler.begin_anew()
             self.body.sweeper.wake()
             self.body.relay.wake()
         else:

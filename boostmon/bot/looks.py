@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from itertools import chain
 from typing import Protocol
 
 import structlog
@@ -14,28 +15,35 @@ from boostmon.projections.standings import Standings
 AT_ONCE = 4  # what people and ends wait for has the rest of the pace
 DOUBTS_AT_ONCE = 100
 POLL = 5.0  # seconds
+LOOK = 0.5  # seconds
+PATIENCE = 60.0  # seconds that a busy relay holds up a look that need not be prompt
 
 Member = tuple[str, str]
 
 log = structlog.get_logger()
 
 
-class Leading(Protocol):
-    """The relay, as far as it tells who speaks to Discord."""
+class Speaker(Protocol):
+    """The relay, as far as it tells who speaks to Discord, and when there is time."""
 
     @property
     def leads(self) -> bool:
         """Whether this process speaks to Discord."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being carried out, or could be at once."""
+
 
 class Looks:
     """Reads members in doubt when their time comes, and others when asked to."""
 
-    def __init__(self, *, standings: Standings, agreement: Agreement, relay: Leading) -> None:
+    def __init__(self, *, standings: Standings, agreement: Agreement, relay: Speaker) -> None:
         self._standings = standings
         self._agreement = agreement
         self._relay = relay
         self._wanted: dict[Member, float] = {}
+        self._patient: dict[Member, float] = {}
         self._tasks: dict[Member, asyncio.Task[None]] = {}
         self._polled = 0.0
         self._woken = asyncio.Event()
@@ -46,10 +54,10 @@ class Looks:
         self._wanted[member] = min(due, self._wanted.get(member, due))
         self._woken.set()
 
-    @property
-    def waiting(self) -> int:
-        """How many members wait to be read."""
-        return len(self._wanted)
+    def want_in_time(self, guild_id: str, user_id: str) -> None:
+        """Read a member when nobody waits for anything else, or in a minute."""
+        self._patient.setdefault((guild_id, user_id), machine.monotonic() + PATIENCE)
+        self._woken.set()
 
     async def run(self) -> None:
         """Look until cancelled; a process that does not speak to Discord only listens."""
@@ -61,6 +69,7 @@ class Looks:
                     self._start()
                 else:
                     self._wanted.clear()  # who speaks to Discord hears the same
+                    self._patient.clear()
                 await self._sleep()
         finally:
             for task in self._tasks.values():
@@ -80,13 +89,15 @@ class Looks:
             log.exception("the members in doubt were not read")
 
     def _start(self) -> None:
-        now = machine.monotonic()
+        now, is_idle = machine.monotonic(), self._relay.is_idle
         due = sorted((at, member) for member, at in self._wanted.items() if at <= now)
-        for _, member in due:
+        in_time = ((at, member) for member, at in self._patient.items() if is_idle or at <= now)
+        for _, member in chain(due, list(in_time)):
             if len(self._tasks) >= AT_ONCE:
                 return
             if member not in self._tasks:
-                del self._wanted[member]
+                self._wanted.pop(member, None)
+                self._patient.pop(member, None)
                 self._tasks[member] = asyncio.create_task(self._look(member))
 
     async def _look(self, member: Member) -> None:
@@ -106,6 +117,8 @@ class Looks:
     async def _sleep(self) -> None:
         now = machine.monotonic()
         moments = [at for member, at in self._wanted.items() if member not in self._tasks]
+        if self._patient:
+            moments.append(now + LOOK)
         full = len(self._tasks) >= AT_ONCE
         seconds = POLL if full else min([POLL, *(at - now for at in moments)])
         with suppress(TimeoutError):

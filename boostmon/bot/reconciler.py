@@ -17,6 +17,7 @@ PATIENCE = 10.0  # seconds that a busy relay holds up a request, which costs not
 LOOK = 0.5  # seconds
 BETWEEN_PASSES = 12 * 3600.0  # seconds, so that nobody is unread for 24 hours
 TRIES = 3
+AGAIN_AFTER = 600.0  # seconds; servers that did not answer
 
 log = structlog.get_logger()
 
@@ -48,8 +49,8 @@ class Members(Protocol):
 class Reader(Protocol):
     """Reads members again."""
 
-    def want(self, guild_id: str, user_id: str) -> None:
-        """Read a member now."""
+    def want_in_time(self, guild_id: str, user_id: str) -> None:
+        """Read a member when nobody waits for anything else."""
 
 
 class RoleCheck(Protocol):
@@ -87,6 +88,8 @@ class Reconciler:
         self._watch = watch
         self._due = True
         self._servers: set[str] = set()
+        self._unread: set[str] = set()
+        self._again_at = 0.0
         self._led = False
         self.ended: float | None = None  # the last whole pass; monotonic, in seconds
 
@@ -116,7 +119,10 @@ class Reconciler:
                 self._due = whole
                 self._servers |= servers
                 await asyncio.sleep(PATIENCE)
-            elif whole:
+                continue
+            self._unread |= set(left)
+            self._again_at = machine.monotonic() + AGAIN_AFTER
+            if whole:
                 self.ended = machine.monotonic()
                 log.info("members compared with the log", servers_not_read=len(left))
 
@@ -127,15 +133,15 @@ class Reconciler:
                 self._due = True  # what was told while nobody spoke to Discord was heard by nobody
             if self.ended is not None and machine.monotonic() - self.ended > BETWEEN_PASSES:
                 self._due = True
+            if self._unread and machine.monotonic() > self._again_at:
+                self._servers |= self._unread
+                self._unread.clear()
             if self._led and (self._due or self._servers):
                 return
             await asyncio.sleep(LOOK)
 
     async def _pass(self, servers: Collection[str] | None) -> list[str] | None:
-        """Compare *servers* (None: all); return those that could not be asked, None if cut short.
-
-        A server that is out of sight is compared when it is back.
-        """
+        """Compare *servers* (None: all); return those that did not answer, None if cut short."""
         left = list(servers if servers is not None else await self._standings.servers())
         for _ in range(TRIES):
             left = [server for server in left if not await self._server(server)]
@@ -146,8 +152,7 @@ class Reconciler:
         return left
 
     async def _server(self, guild_id: str) -> bool:
-        """Compare one server; tell whether it could be asked, or need not be."""
-        await self._turn()
+        """Compare one server; tell whether it answered, or need not be asked."""
         await self._roles.roles_checked(guild_id)
         after = ""
         while page := await self._standings.members(guild_id, after=after, most=PAGE):
@@ -162,20 +167,23 @@ class Reconciler:
         try:
             held = await self._members.roles_of_members(guild_id, [m.user_id for m in page])
         except TimeoutError:
-            held = None
-        if held is None:
             log.info("members not read", server=guild_id, members=len(page))
             return False
+        if held is None:
+            return True  # out of sight: it is compared when it is back
         confirmed: list[int] = []
         for member in page:
             roles = held.get(member.user_id)
-            if member.differs or (roles is not None and not member.role_ids <= set(roles)):
-                self._looks.want(guild_id, member.user_id)
-            elif roles is not None:
+            if roles is None:
+                continue  # who is not there holds nothing, and is read when they are back
+            if member.held_back or not member.role_ids <= {*roles, *member.reported}:
+                self._looks.want_in_time(guild_id, member.user_id)
+            elif member.role_ids <= set(roles):
                 confirmed += member.never_given
         if confirmed:
             seconds = machine.monotonic() - asked
             await self._standings.owe_nothing(confirmed, seconds_ago=seconds)
+            await self._standings.decided(confirmed)
         self._watch.compared(len(page))
         return True
 

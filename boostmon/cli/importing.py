@@ -27,6 +27,12 @@ from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
 from boostmon.errors import DiscordError, ImportRefusedError
 from boostmon.events.store import EventStore
+from boostmon.projections.standings import Standings
+
+READ_NEXT = (
+    "The bot reads their members within ten minutes of quiet; `boostmon doctor` then tells where "
+    "one does not hold the role."
+)
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -67,6 +73,9 @@ def import_(
         click.echo(msgspec.json.encode(results))
     else:
         show(results, dry_run=dry_run)
+        imported = not dry_run and any(result.outcome == "imported" for result in results)
+        if imported and sys.stderr.isatty():
+            click.echo(READ_NEXT, err=True)
     if any(result.outcome == "failed" for result in results):
         sys.exit(1)
 
@@ -137,4 +146,7 @@ async def _append(place: Place, judged: Judged, options: Options) -> list[Import
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("importing", total=len(judged.timers))
-            return await work(judged, lambda done, _: bar.update(task, completed=done))
+            results = await work(judged, lambda done, _: bar.update(task, completed=done))
+        if not options.dry_run:
+            await Standings(database).tell_imported()
+        return results

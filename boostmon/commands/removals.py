@@ -20,7 +20,7 @@ async def end_all(standings: Standings, handler: CommandHandler, guild_id: str, 
             )
         except RejectedError:
             continue  # it has ended meanwhile
-        await standings.decided(held.number)
+        await standings.decided([held.number])
         ended += 1
     return ended
 
@@ -32,7 +32,7 @@ async def restore_all(standings: Standings, guild_id: str) -> int:
         standing = await _standing(standings, held)
         given = standing.given if standing is not None and standing.held_back else None
         if given is not None and await standings.reopen(given, held.timer.user_id):
-            await standings.decided(held.number)
+            await standings.decided([held.number])
             restored += 1
     await standings.tell_reopened()
     return restored

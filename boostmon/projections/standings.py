@@ -21,6 +21,8 @@ Found = Literal[
 ]
 UNDECIDED: frozenset[Found] = frozenset({"too_many_taken", "import_not_held"})
 
+IMPORTED = "imported"  # what processes are told; any other text is a position of the log
+
 # Seconds after an attempt whose answer was lost: 30, then 2 minutes, then 10.
 FIRST_LOOK = 30.0
 NEXT_LOOKS = (90.0, 480.0)
@@ -73,13 +75,15 @@ class Standing(Struct, frozen=True, kw_only=True):
 class TimedMember(Struct, frozen=True, kw_only=True):
     """A member with timers: the roles to hold, and the streams of those never given (imported).
 
-    *differs*: something was found that waits for somebody.
+    *reported*: roles of imported timers that were found missing, which waits for somebody.
+    *held_back*: too many roles were missing at once, one of theirs among them.
     """
 
     user_id: str
     role_ids: frozenset[str]
     never_given: tuple[int, ...]
-    differs: bool
+    reported: frozenset[str]
+    held_back: bool
 
 
 class Undecided(Struct, frozen=True, kw_only=True):
@@ -135,9 +139,9 @@ class Standings:
         arguments = (standing.number, found, standing.position, waits)
         await self._database.fetch(statement("note_difference"), *arguments)
 
-    async def decided(self, number: int) -> None:
-        """Note that what was found of a stream waits for nobody any more."""
-        await self._database.fetch(statement("decide_difference"), number)
+    async def decided(self, numbers: Sequence[int]) -> None:
+        """Note that what was found of streams waits for nobody any more."""
+        await self._database.fetch(statement("decide_differences"), numbers)
 
     async def undecided(self, guild_id: str | None = None) -> list[Undecided]:
         """Return what waits for somebody, in one server or in all."""
@@ -154,7 +158,11 @@ class Standings:
 
     async def tell_reopened(self) -> None:
         """Tell all processes that effects were opened again."""
-        await self._database.fetch(statement("tell_reopened"))
+        await self._database.fetch(statement("tell_all"), "")
+
+    async def tell_imported(self) -> None:
+        """Tell all processes that timers were imported, whose members are to be read."""
+        await self._database.fetch(statement("tell_all"), IMPORTED)
 
     async def servers(self) -> list[str]:
         """Return the servers that have timers."""
@@ -170,7 +178,8 @@ class Standings:
                 user_id=row["user_id"],
                 role_ids=frozenset(row["role_ids"]),
                 never_given=tuple(row["never_given"] or ()),
-                differs=row["differs"],
+                reported=frozenset(row["reported"] or ()),
+                held_back=row["held_back"],
             )
             for row in rows
         ]

@@ -1,0 +1,2 @@
+-- Tell all processes $1.
+SELECT pg_notify('boostmon_log', $1::text)
