@@ -22,7 +22,6 @@ from boostmon.database.migrate import migrate
 from boostmon.database.pool import connect
 from boostmon.sandbox import Sandbox
 from boostmon.sandbox.model import Guild, Member
-from boostmon.sandbox.snowflakes import now
 from tests.bench.drain import NOW, ask, bot, fill, world
 
 READ = "SELECT count(*) FROM effects WHERE kind = 'give_role' AND state = 'done'"
@@ -45,7 +44,7 @@ def leave_and_return_unseen(sandbox: Sandbox, count: int) -> list[tuple[Member, 
     chosen = everybody[:: max(1, len(everybody) // count)][:count]
     for _, member, role_id in chosen:
         member.roles.remove(role_id)
-        member.joined_at = now()
+        member.joined_at = sandbox.discord.world.now()
     return [(member, role_id) for _, member, role_id in chosen]
 
 
