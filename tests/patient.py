@@ -125,7 +125,9 @@ async def patient(
     schema: Schema, database: Database, owner: asyncpg.Connection
 ) -> AsyncIterator[Patient]:
     """Lend a bot in good order; *schema* has a role for the bot."""
-    await owner.execute("UPDATE lease SET holder = 'somebody', expires_at = now() + interval '1h'")
+    await owner.execute(
+        "UPDATE lease SET holder = 'somebody', expires_at = now() + interval '1 min'"
+    )
     async with a_sandbox() as client:
         made = Patient(client, schema, database, owner)
         made.bot.privileged = PRIVILEGED["members"]

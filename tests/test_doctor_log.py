@@ -169,8 +169,9 @@ async def test_a_sweep_that_does_not_come_from_a_bot_at_work_sends_to_its_log(
     assert "`timer not swept`" in (await patient.diagnosed()).fault[2]
 
 
-async def test_nobody_at_work_is_yellow(patient: Patient) -> None:
-    await patient.owner.execute("UPDATE lease SET expires_at = now() - interval '1s'")
+@pytest.mark.parametrize("ahead", ["-1 s", "1 hour"])  # the second: before the clock went back
+async def test_nobody_at_work_is_yellow(patient: Patient, ahead: str) -> None:
+    await patient.owner.execute("UPDATE lease SET expires_at = now() + $1::text::interval", ahead)
 
     colour, found, remedy = (await patient.diagnosed()).fault
 
