@@ -77,6 +77,10 @@ class TooLongError(RejectedError):
     """No timer may end more than 5 years ahead; ask for less time."""
 
 
+class ClockDoubtError(RejectedError):
+    """BoostMon's clocks disagree, so no end can be told; try again in ten minutes."""
+
+
 class DurationError(RejectedError):
     """That is no duration; write minutes (`90`) or units (`1h30m`, `2 days`, `1w2d3h4m`)."""
 

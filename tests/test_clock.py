@@ -51,36 +51,6 @@ async def test_time_passes_with_the_monotonic_clock(database: Database) -> None:
     assert clock.now() == start + HOUR
 
 
-async def test_the_clock_is_set_right_again_by_itself(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("boostmon.database.clock.MEASURED_EVERY", 0.01)
-    seconds = 0.0
-    clock = DatabaseClock(lambda: seconds)
-    await clock.measure(database)
-    start = clock.now()
-    seconds = 3600.0  # it ran an hour ahead of the database's
-    keeper = asyncio.create_task(clock.keep(database))
-    try:
-        async with asyncio.timeout(10):
-            while clock.now() > start + HOUR / 2:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
-    finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
-
-
-async def test_a_clock_that_cannot_be_measured_goes_on(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("boostmon.database.clock.MEASURED_EVERY", 0.01)
-    async with open_clock(database, None) as clock:
-        await database.close()
-        await asyncio.sleep(0.05)
-
-        assert clock.now() == pytest.approx(time.time() * 1000, abs=HOUR)
-
-
 async def test_half_of_the_way_there_and_back_is_taken_off(database: Database) -> None:
     ticks = iter([0.0, 10.0, 20.0, 20.0, 30.0, 38.0, 29.0])
     clock = DatabaseClock(lambda: next(ticks))

@@ -18,6 +18,7 @@ from boostmon.database.load import Load
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.projections.effects import OpenEffects
 from tests.process import Pages, free_port
+from tests.test_handler import StillClock
 
 OPEN = OpenEffects(kind="notice", state="owed", number=3, age=12.5)
 
@@ -44,6 +45,7 @@ def body(told: Told, **others: Any) -> Body:
     nothing: Any = None
     load = Load(busy=3, idle=1, most=9, waiting=2)
     parts: dict[str, Any] = {
+        "clock": StillClock(),
         "database": SimpleNamespace(load=load, repeats=5),
         "gateway": SimpleNamespace(ready=True, latency=0.04),
         "handler": CommandHandler(nothing),
@@ -81,16 +83,31 @@ async def pages(vitals: Vitals) -> AsyncIterator[Pages]:
 
 async def test_before_the_bot_runs_it_is_alive_and_nothing_is_ready(pages: Pages) -> None:
     assert (200, "alive\n") == await pages.get("/healthz")
-    assert {"gateway": False, "database": False, "sweep": False} == await pages.ready()
+    assert {
+        "gateway": False,
+        "database": False,
+        "clock": False,
+        "sweep": False,
+    } == await pages.ready()
     assert 0 == await pages.value("boostmon_database_up")
     assert 404 == (await pages.get("/"))[0]
 
 
 async def test_when_all_is_well_it_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
     with vitals.of(body(told)):
-        assert {"gateway": True, "database": True, "sweep": True} == await pages.ready()
+        assert {
+            "gateway": True,
+            "database": True,
+            "clock": True,
+            "sweep": True,
+        } == await pages.ready()
 
-    assert {"gateway": False, "database": False, "sweep": False} == await pages.ready()
+    assert {
+        "gateway": False,
+        "database": False,
+        "clock": False,
+        "sweep": False,
+    } == await pages.ready()
 
 
 async def test_a_sweep_is_late_after_two_intervals_and_an_allowance(
@@ -98,12 +115,22 @@ async def test_a_sweep_is_late_after_two_intervals_and_an_allowance(
 ) -> None:
     late = SimpleNamespace(age=60.1 + ALLOWANCE, interval=30.0)
     with vitals.of(body(told, sweeper=late)):
-        assert {"gateway": True, "database": True, "sweep": False} == await pages.ready()
+        assert {
+            "gateway": True,
+            "database": True,
+            "clock": True,
+            "sweep": False,
+        } == await pages.ready()
 
 
 async def test_who_stands_by_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
     with vitals.of(body(told, relay=SimpleNamespace(leads=False))):
-        assert {"gateway": True, "database": True, "sweep": True} == await pages.ready()
+        assert {
+            "gateway": True,
+            "database": True,
+            "clock": True,
+            "sweep": True,
+        } == await pages.ready()
         assert 0 == await pages.value("boostmon_relay_leader")
 
 
@@ -161,7 +188,12 @@ async def test_in_trouble_with_the_database_the_rest_is_served(
         told.answers = DatabaseUnavailableError() if trouble == "away" else LookupError("no")
     with vitals.of(body(told)):
         samples = await pages.samples()
-        assert {"gateway": True, "database": False, "sweep": True} == await pages.ready()
+        assert {
+            "gateway": True,
+            "database": False,
+            "clock": True,
+            "sweep": True,
+        } == await pages.ready()
 
     names = {name for name, _ in samples}
     assert 0 == samples["boostmon_database_up", frozenset()]

@@ -52,6 +52,8 @@ OTHER_GUILD = "1100000000000000099"
 class StillClock:
     """A clock that stands at *time*."""
 
+    trusted = True
+
     def __init__(self, time: int = 0) -> None:
         self.time = time
 

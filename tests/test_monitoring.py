@@ -20,7 +20,7 @@ from tests.test_cli import READY_WITHIN, TOKEN, boostmon, running, stopped
 
 OPERATIONS = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
 GIVE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
-ALL_WELL = {"gateway": True, "database": True, "sweep": True}
+ALL_WELL = {"gateway": True, "database": True, "clock": True, "sweep": True}
 
 Series: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
 
@@ -82,9 +82,9 @@ async def until_is(bot: Running, number: float, name: str, **labels: str) -> Non
             await asyncio.sleep(0.1)
 
 
-def test_there_are_five_alert_rules_and_each_reads_a_metric() -> None:
+def test_there_are_six_alert_rules_and_each_reads_a_metric() -> None:
     read = [list(selectors(promql_parser.parse(rule))) for rule in alerts().values()]
-    assert 5 == len(read)
+    assert 6 == len(read)
     assert all(read)
 
 
@@ -256,7 +256,7 @@ async def test_nothing_is_ready_before_the_database_is_there(owner_url: str) -> 
         outcome = await stopped(process, signal.SIGTERM)
 
     assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b'{"gateway": false, "database": false, "sweep": false}' in answer
+    assert b'{"gateway": false, "database": false, "clock": false, "sweep": false}' in answer
     assert 0 == outcome.code
 
 

@@ -1,19 +1,21 @@
 """The sweeper over a real database: one pass at a time, with the time passed in."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
 
 from boostmon.commands import sweeper as sweeping
 from boostmon.commands.decider import AddTime, Pause, SetTime
-from boostmon.commands.sweeper import Swept
+from boostmon.commands.sweeper import Sweeper, Swept
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, NoTimer, TimerId
 from boostmon.projections.replay import replay
+from boostmon.projections.role_timers import RoleTimers
 from boostmon.projections.sql import statement
-from tests.test_handler import sweeper_over
+from tests.test_handler import StillClock, sweeper_over
 from tests.timers import CHANNEL, M, fresh_timer, handler_over, slash
 
 OTHER_GUILD = "1100000000000000055"
@@ -164,3 +166,41 @@ async def test_a_row_with_another_timers_number_keeps_neither_from_ending(
     await replay(owner)
     await sweeper_over(database).sweep(2 * HOUR)
     assert [NoTimer(), NoTimer()] == [await state_of(database, timer) for timer in (one, other)]
+
+
+async def test_nothing_is_swept_by_a_time_that_is_doubted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "PAUSE_AFTER_TROUBLE", 0.01)
+    await handler_over(database).handle(fresh_timer(), SetTime(0, HOUR, M), slash())
+    clock, store = DoubtedClock(2 * HOUR), EventStore(database)
+    sweeper = Sweeper(store=store, timers=RoleTimers(database), clock=clock, interval=30)
+    running = asyncio.create_task(sweeper.run())
+    try:
+        await asyncio.sleep(0.1)
+        assert {"TimerSet"} == await recorded(database)
+
+        clock.trusted = True
+        await asyncio.wait_for(clock.waited.wait(), 10)
+        assert {"TimerSet", "Expired"} == await recorded(database)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+class DoubtedClock(StillClock):
+    """A clock that is not trusted yet; it tells when a pass is over."""
+
+    trusted = False
+
+    def __init__(self, time: int) -> None:
+        super().__init__(time)
+        self.waited = asyncio.Event()
+
+    async def wait_until(self, *_: Any, **__: Any) -> None:
+        self.waited.set()
+        await asyncio.Event().wait()
+
+
+async def recorded(database: Database) -> set[str]:
+    return {row["type"] for row in await database.fetch("SELECT type FROM event_log")}

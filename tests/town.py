@@ -12,6 +12,7 @@ from boostmon.bot.app import Surroundings
 from boostmon.commands.decider import LONGEST, RemoveTime
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.config import DiscordConfig, SweepConfig
+from boostmon.database.agreed_clock import AgreedClock
 from boostmon.database.clock import DatabaseClock
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
@@ -158,9 +159,10 @@ async def town(
     *,
     privileged_intents: Sequence[str] = (),
     one_server: bool = False,
+    clock: DatabaseClock | AgreedClock | None = None,
 ) -> AsyncIterator[Town]:
     """Lend a town in which the bot is at work; *one_server*: DISCORD_GUILD_ID names it."""
-    clock = DatabaseClock()
+    clock = clock or DatabaseClock()
     await clock.measure(database)
     quick = Limits(identify=(1000, 1.0))  # a second process need not wait to identify
     async with Sandbox(limits=quick) as sandbox, aiohttp.ClientSession() as http:

@@ -15,6 +15,7 @@ from boostmon.bot.client import BoostMon, count_invalid, open_client, stay_conne
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.discord_time import hear_time
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.gateway import Gateway
 from boostmon.bot.looks import Looks
@@ -105,6 +106,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
     bot = await open_client(surroundings.discord, quiet_seconds=surroundings.quiet_seconds)
     parts = _put_together(bot, surroundings)
     try:
+        await hear_time(bot, surroundings.clock, surroundings.database)
         with surroundings.vitals.of(parts.body):
             await _until(
                 stop,
@@ -151,6 +153,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     )
     bot.add_cog(cog)
     body = Body(
+        clock=clock,
         database=database,
         gateway=Gateway(bot, metrics),
         handler=handler,

@@ -45,6 +45,7 @@ class Metrics:
         self._discord()
         self._gateway()
         self._database()
+        self._clock()
 
     def _commands(self) -> None:
         self.info = self._gauge("info", "1, with the version of BoostMon.", "version")
@@ -168,6 +169,17 @@ class Metrics:
         _show(self.pool, ("busy", "idle"))
         self.pool_limit = self._gauge("pool_limit", "BOOSTMON_POOL_MAX.")
         self.pool_waiting = self._gauge("pool_waiting", "Who waits for a connection of the pool.")
+
+    def _clock(self) -> None:
+        self.clock_trusted = self._gauge(
+            "clock_trusted", "Whether timer time is borne out; while it is not, nothing ends."
+        )
+        self.clock_ahead = self._gauge(
+            "clock_ahead_seconds", "By how much a clock is ahead of timer time.", "clock"
+        )
+        self.clock_followed = self._gauge(
+            "clock_followed", "Whether timer time follows a clock.", "clock"
+        )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"boostmon_{name}", meaning, labels, registry=self.registry)

@@ -24,7 +24,7 @@ from boostmon.bot.place import Place, role_facts
 from boostmon.bot.tally import Tally
 from boostmon.bot.timeleft import TimeLeft
 from boostmon.database.clock import Clock
-from boostmon.errors import RejectedError
+from boostmon.errors import ClockDoubtError, RejectedError
 
 GRACE = 0.7  # seconds; twice that is what a stop can take
 
@@ -162,6 +162,7 @@ class Reception:
         if role is not None:
             check_role(role_facts(role), place.standing, action)
         check_member(str(user.id), action, here=here)
+        self._check_clock(action)
         channel_id, notes = _channel(options.channel, place)
         return Asked(
             action=action,
@@ -190,7 +191,13 @@ class Reception:
             raise NotYourMenuError
         role = place.role(asked.role_id) if asked.role_id else None
         check_role(role, place.standing, asked.action)
+        self._check_clock(asked.action)
         return asked
+
+    def _check_clock(self, action: Action) -> None:
+        """Raise `ClockDoubtError` when nobody knows the time that *action* counts from."""
+        if action != "clear" and not self._clock.trusted:
+            raise ClockDoubtError
 
 
 def _channel(channel: GuildChannel | None, place: Place) -> tuple[str | None, tuple[str, ...]]:

@@ -22,6 +22,7 @@ ROUTES = frozenset(
         "/applications/{id}/commands",
         "/applications/{id}/guilds/{id}/commands",
         "/channels/{id}/messages",
+        "/gateway",
         "/gateway/bot",
         "/guilds/{id}/audit-logs",
         "/guilds/{id}/members/{id}",

@@ -15,7 +15,10 @@ from boostmon.bot.reading import Reading
 from boostmon.bot.relay import Relay
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
+from boostmon.database.agreed_clock import AgreedClock
+from boostmon.database.clock import Clock
 from boostmon.database.pool import Database
+from boostmon.database.witnesses import NAMES
 from boostmon.projections.effects import KINDS, OpenEffects
 
 ALLOWANCE = 30.0  # seconds, on top of two intervals, until a sweep is late
@@ -24,6 +27,7 @@ ALLOWANCE = 30.0  # seconds, on top of two intervals, until a sweep is late
 class Body(Struct, frozen=True, kw_only=True):
     """The parts of a running bot that tell how they are."""
 
+    clock: Clock
     database: Database
     gateway: Gateway
     handler: CommandHandler
@@ -54,9 +58,13 @@ class Vitals:
         """Say of each part whether it is ready; a process that stands by is as ready as any."""
         body = self._body
         if body is None:
-            return {"gateway": False, "database": False, "sweep": False}
-        database = await body.reading.latest() is not None
-        return {"gateway": body.gateway.ready, "database": database, "sweep": not _late(body)}
+            return dict.fromkeys(("gateway", "database", "clock", "sweep"), False)
+        return {
+            "gateway": body.gateway.ready,
+            "database": await body.reading.latest() is not None,
+            "clock": body.clock.trusted,
+            "sweep": not _late(body),
+        }
 
     async def refresh(self) -> None:
         """Read anew what is not counted as it happens."""
@@ -92,12 +100,23 @@ class Vitals:
         metrics.pool.labels("idle").set(load.idle)
         metrics.pool_limit.set(load.most)
         metrics.pool_waiting.set(load.waiting)
+        self._set_clocks(body.clock)
         for counter, total in (
             (metrics.command_retries, body.handler.retries),
             (metrics.database_repeats, body.database.repeats),
         ):
             counter.reset()
             counter.inc(total)
+
+    def _set_clocks(self, clock: Clock) -> None:
+        metrics = self.metrics
+        metrics.clock_trusted.set(clock.trusted)
+        if not isinstance(clock, AgreedClock) or clock.judgement is None:
+            return  # a file sets it: there is nothing to compare
+        for name in clock.judgement.clocks:
+            metrics.clock_ahead.labels(name).set(clock.judgement.ahead(name))
+        for name in NAMES:
+            metrics.clock_followed.labels(name).set(clock.judgement.followed == name)
 
 
 def _late(body: Body) -> bool:

@@ -15,7 +15,7 @@ from boostmon.bot.vitals import Vitals
 from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_database, port_taken
 from boostmon.cli.stopping import until_stopped
 from boostmon.config import ClockConfig, DiscordConfig, HttpConfig, PoolConfig, SweepConfig, load
-from boostmon.database.clock import open_clock
+from boostmon.database.agreed_clock import is_here, open_agreed_clock
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseError
 from boostmon.events.log import read_head
@@ -81,7 +81,9 @@ async def _serve(place: Place, settings: Settings, vitals: Vitals) -> None:
             statement_cache=place.statement_cache,
             wait=START_WAIT,
         ) as database,
-        open_clock(database, settings.clock.clock_file) as clock,
+        open_agreed_clock(
+            database, settings.clock.clock_file, one_witness=is_here(place.url)
+        ) as clock,
     ):
         surroundings = app.Surroundings(
             database=database,

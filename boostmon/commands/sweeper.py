@@ -82,6 +82,9 @@ class Sweeper:
         """Sweep until cancelled: every *interval* seconds, and when something is due earlier."""
         while True:
             self._woken.clear()
+            if not self._clock.trusted:  # it may be hours ahead: nothing ends by it
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+                continue
             next_due_at = await self._pass()
             await self._clock.wait_until(next_due_at, at_most=self.interval, wake=self._woken)
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-import asyncpg
 import msgspec
 import structlog
 from asyncpg import Connection
@@ -18,7 +17,6 @@ from boostmon import machine
 from boostmon.database.pool import Database
 from boostmon.errors import ConfigurationError, DatabaseError
 
-MEASURED_EVERY = 60.0
 SAMPLES = 3
 HANDOVER = 10  # milliseconds that it may take to write the file
 LOOK = 0.25  # seconds; whoever writes the file tells nobody
@@ -50,8 +48,12 @@ async def timer_time(connection: Connection, file: Path | None) -> int:
 class Clock(Protocol):
     """Tells timer time, and waits for it."""
 
+    @property
+    def trusted(self) -> bool:
+        """Whether anything may be ended by it, or an end computed: no other clock gainsays it."""
+
     def now(self) -> int:
-        """Tell the time, in epoch milliseconds."""
+        """Tell the time, in epoch milliseconds; while it is not trusted, the best guess."""
 
     async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
         """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time.
@@ -63,42 +65,45 @@ class Clock(Protocol):
 class DatabaseClock:
     """The clock of the database, carried on by the monotonic clock of this machine."""
 
+    trusted = True
+
     def __init__(self, monotonic: Callable[[], float] = machine.monotonic) -> None:
         self._monotonic = monotonic
         self._offset: float | None = None
 
-    def now(self) -> int:
-        """Tell the time, in epoch milliseconds."""
+    @property
+    def offset(self) -> float:
+        """By how many milliseconds it is ahead of the monotonic clock."""
         if self._offset is None:
             raise DatabaseError("The database's clock was not measured yet.")
-        return round(self._monotonic() * 1000 + self._offset)
+        return self._offset
 
-    async def measure(self, database: Database) -> None:
-        """Ask *database* for its time; the quickest of a few answers is the truest."""
-        answers = [await self._sample(database) for _ in range(SAMPLES)]
-        _, offset = min(answers)
+    def now(self) -> int:
+        """Tell the time, in epoch milliseconds."""
+        return round(self._monotonic() * 1000 + self.offset)
+
+    async def measure(self, database: Database, *, deadline: float | None = None) -> None:
+        """Ask *database* for its time; the quickest of a few answers is the truest.
+
+        Raise `DatabaseUnavailableError` when there is none within *deadline* seconds.
+        """
+        _, offset = await database.run(self._sample, deadline=deadline)
         if self._offset is not None and abs(offset - self._offset) > 1000:  # noqa: PLR2004 - a second
             log.warning("the database's clock jumped", milliseconds=round(offset - self._offset))
         self._offset = offset
 
-    async def keep(self, database: Database) -> None:
-        """Measure every minute, until cancelled."""
-        while True:
-            await asyncio.sleep(MEASURED_EVERY)
-            try:
-                await self.measure(database)
-            except (DatabaseError, asyncpg.PostgresError) as error:
-                log.warning("the database's clock was not measured", error=str(error))
-
     async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
         """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time."""
-        await _wait(self, due, at_most=at_most, wake=wake, pause=lambda ahead: ahead)
+        await wait_by(self, due, at_most=at_most, wake=wake)
 
-    async def _sample(self, database: Database) -> tuple[float, float]:
-        started = self._monotonic()
-        told: float = await database.run(lambda connection: connection.fetchval(ASK))
-        ended = self._monotonic()
-        return ended - started, told - (started + ended) / 2 * 1000
+    async def _sample(self, connection: Connection) -> tuple[float, float]:
+        answers = []
+        for _ in range(SAMPLES):
+            started = self._monotonic()
+            told: float = await connection.fetchval(ASK)
+            ended = self._monotonic()
+            answers.append((ended - started, told - (started + ended) / 2 * 1000))
+        return min(answers)
 
 
 class Reading(Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +116,8 @@ class Reading(Struct, frozen=True, forbid_unknown_fields=True):
 
 class FileClock:
     """A clock that a file sets, for demonstrations and tests."""
+
+    trusted = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -128,7 +135,7 @@ class FileClock:
 
     async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
         """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time."""
-        await _wait(self, due, at_most=at_most, wake=wake, pause=self._pause)
+        await wait_by(self, due, at_most=at_most, wake=wake, pause=self._pause)
 
     def _pause(self, ahead: float) -> float:
         speed = self._reading.speed
@@ -192,28 +199,24 @@ def _replace(path: Path, reading: Reading) -> None:
 
 @asynccontextmanager
 async def open_clock(database: Database, file: Path | None) -> AsyncIterator[Clock]:
-    """Lend the clock that *file* sets, else the one of *database*, measured every minute."""
+    """Lend the clock that *file* sets, else the one of *database*, measured once."""
     if file is not None:
         yield FileClock(file)
         return
     clock = DatabaseClock()
     await clock.measure(database)
-    keeper = asyncio.create_task(clock.keep(database))
-    try:
-        yield clock
-    finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
+    yield clock
 
 
-async def _wait(
+async def wait_by(
     clock: Clock,
     due: int | None,
     *,
     at_most: float,
     wake: asyncio.Event,
-    pause: Callable[[float], float],
+    pause: Callable[[float], float] = lambda ahead: ahead,
 ) -> None:
+    """Wait as `Clock.wait_until` does, and look at *clock* again after each *pause*."""
     end = machine.monotonic() + at_most
     while not wake.is_set() and (left := end - machine.monotonic()) > 0:
         ahead = math.inf if due is None else (due - clock.now()) / 1000

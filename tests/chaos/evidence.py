@@ -7,12 +7,13 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from tests.chaos.world import Json, Mark, World
+from boostmon.projections.owed import NONCE_LENGTH
+from tests.chaos.world import Json, World
 
 EVENTS = """
 SELECT log.position, log.guild_id, log.user_id, log.role_id, log.type, log.command_id,
-    log.metadata ->> 'source' AS source, log.recorded_at
-FROM event_log AS log ORDER BY log.position
+    log.metadata ->> 'source' AS source, log.recorded_at, encode(events.hash, 'hex') AS hash
+FROM event_log AS log JOIN events USING (position) ORDER BY log.position
 """
 EFFECTS = """
 SELECT position, kind, state, attempts, last_error, receipt FROM effects ORDER BY position, kind
@@ -23,7 +24,7 @@ Timer = tuple[str, str, str]
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """An event of the log."""
+    """An event of the log; *nonce* is that of its notice."""
 
     position: int
     timer: Timer
@@ -31,6 +32,7 @@ class Event(Struct, frozen=True, kw_only=True):
     command_id: str
     source: str
     recorded_at: datetime
+    nonce: str
 
 
 class Effect(Struct, frozen=True, kw_only=True):
@@ -52,13 +54,6 @@ class Evidence:
         self.by_position = {event.position: event for event in events}
         self.state = world.state()
         self.bot_id, self.left = world.bot_id, world.left
-        self._roles = {r["id"]: r["name"] for g in self.state["guilds"] for r in g["roles"]}
-
-    def mark(self, effect: Effect) -> Mark:
-        """Return by what the notice of *effect* is told in Discord."""
-        event = self.by_position[effect.position]
-        _, user_id, role_id = event.timer
-        return Mark(user_id, event.type == "WarningSent", self._roles[role_id])
 
 
 async def gather(url: str, world: World) -> Evidence:
@@ -99,6 +94,7 @@ def _event(row: Any) -> Event:
         command_id=row["command_id"],
         source=row["source"],
         recorded_at=row["recorded_at"],
+        nonce=row["hash"][:NONCE_LENGTH],
     )
 
 
