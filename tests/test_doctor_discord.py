@@ -293,3 +293,22 @@ async def test_a_name_cannot_rule_the_terminal_of_whoever_looks(patient: Patient
 
     assert "\x1b" not in diagnosis.text
     assert "x [31m [bold]y  →" in diagnosis.text
+
+
+async def test_a_discord_that_is_hours_apart_from_its_only_other_witness_is_red(
+    patient: Patient,
+) -> None:
+    await patient.client.sim("clock", {"apart_ms": 7_200_000})
+
+    diagnosis = await patient.diagnosed()
+
+    colour, found, remedy = diagnosis.fault
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert found.startswith("No two of the clocks agree: the database's clock agrees with ")
+    assert "after ten minutes Discord's is followed" in remedy
+
+
+async def test_a_discord_without_dates_is_no_fault(patient: Patient) -> None:
+    patient.arm(path="*", date="missing")
+
+    assert [] == (await patient.diagnosed()).faults

@@ -23,6 +23,7 @@ NO_FAILURE = {  # how these begin: results, progress, and what no person reads a
     "PostgreSQL … in …, run by another process",
     "The bot reads their members within ten minutes of quiet",
     "The page is at",
+    "Timers end by … clock, which agrees with",
     "The timers of … end, their roles are taken",
     "and more, which --json has",
     "cleared: the person was erased",

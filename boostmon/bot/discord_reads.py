@@ -9,8 +9,11 @@ from typing import Any
 import aiohttp
 from disnake.http import HTTPClient
 
+from boostmon import machine
 from boostmon.bot.discord_api import RefusedError, UnansweredError, body_of
+from boostmon.bot.discord_time import second_of
 from boostmon.config import DiscordConfig
+from boostmon.database.witnesses import Heard
 
 PATIENCE = 5.0  # seconds for one answer
 LONGEST_PAUSE = 2.0  # seconds that a limit may ask for
@@ -23,6 +26,13 @@ class DiscordReads:
         """Take a *session* that `discord_reads` has opened."""
         self._base = discord.boostmon_discord_api
         self._session = session
+        self._heard = Heard()
+
+    @property
+    def ahead(self) -> float | None:
+        """By how many seconds Discord's clock is ahead of this machine's, by the answers so far."""
+        offset = self._heard.offset
+        return None if offset is None else offset / 1000 - (machine.wall() - machine.monotonic())
 
     async def get(self, path: str, **query: str) -> Any:
         """Return the answer; raise `RefusedError`, or `UnansweredError` when there is none."""
@@ -35,8 +45,12 @@ class DiscordReads:
             return await self._get(path, query)
 
     async def _get(self, path: str, query: dict[str, str]) -> Any:
+        sent = machine.monotonic()
         try:
             async with self._session.get(self._base + path, params=query) as response:
+                if second := second_of(response.headers):
+                    received = machine.monotonic()
+                    self._heard = self._heard.answer(second, sent=sent, received=received)
                 if response.status != HTTPStatus.OK:
                     raise RefusedError(response.status, await body_of(response), response.headers)
                 return await response.json()

@@ -12,7 +12,8 @@ from boostmon.cli.places import Place, found_database
 from boostmon.cli.settings_checkup import Settings
 from boostmon.config import ClockConfig, DatabaseConfig, PoolConfig, load
 from boostmon.database import checkup as database
-from boostmon.database.clock import timer_time
+from boostmon.database.agreed_clock import is_here
+from boostmon.database.clock import skew, timer_time
 from boostmon.database.rights import look_at_rights
 from boostmon.finding import Area, Finding, yellow
 from boostmon.projections import checkup as log
@@ -29,10 +30,15 @@ Look = Callable[[Any], Awaitable[Sequence[Finding]]]
 
 
 class Known(Struct):
-    """What the database has told; *timed* is None when it could not be asked."""
+    """What the database has told; *timed* and *ahead* are None when it could not be asked.
+
+    *ahead*: of this machine's clock, in seconds. *is_here*: it is on this machine.
+    """
 
     findings: list[Finding]
     timed: dict[str, Timed] | None = None
+    ahead: float | None = None
+    is_here: bool = False
 
 
 async def look_at_database(settings: Settings) -> Known:
@@ -67,7 +73,8 @@ async def _look_at(place: Place, settings: Settings) -> Known:
         return findings
 
     logins = _logins(place, settings)
-    known = Known(await examine(_reaching(*login, log_in) for login in logins.items()))
+    findings = await examine(_reaching(*login, log_in) for login in logins.items())
+    known = Known(findings, is_here=is_here(place.url))
     if len(roles) < len(logins):
         known.findings.append(_not_looked_at("log"))
         return known
@@ -76,7 +83,7 @@ async def _look_at(place: Place, settings: Settings) -> Known:
     usable = all(finding.colour == "green" for finding in migrated)
     if usable:
         known.findings += await examine([_rights(place, roles[place.url])])
-    known.findings += await examine(_of_server(place, settings, sorted(set(roles.values()))))
+    known.findings += await examine(_of_server(place, settings, sorted(set(roles.values())), known))
     known.findings += (
         await examine(_of_log(place, settings, known)) if usable else [_not_looked_at("log")]
     )
@@ -107,12 +114,17 @@ def _rights(place: Place, bot_role: str) -> Check:
     return _check(place, "database", "the rights of the bot's role", look)
 
 
-def _of_server(place: Place, settings: Settings, roles: list[str]) -> list[Check]:
+def _of_server(place: Place, settings: Settings, roles: list[str], known: Known) -> list[Check]:
     pool = load(PoolConfig, settings.environ)
+
+    async def clocks(connection: Any) -> Sequence[Finding]:
+        known.ahead = await skew(connection)
+        return database.look_at_skew(known.ahead)
+
     return [
         _check(place, "database", what, look)
         for what, look in (
-            ("the clocks", database.look_at_clocks),
+            ("the clocks", clocks),
             ("the connections", partial(database.look_at_connections, pool=pool)),
             ("standbys", database.look_at_standbys),
             ("slow statements", partial(database.look_at_slow_statements, roles=roles)),

@@ -9,9 +9,11 @@ from boostmon.bot.checkup import Application
 from boostmon.bot.discord_reads import DiscordReads, discord_reads
 from boostmon.bot.invitation import link_for
 from boostmon.bot.server_checkup import absent, look_at_server
+from boostmon.cli.clock_check import look_at_agreement
+from boostmon.cli.database_checks import Known
 from boostmon.cli.examining import Check, examine
 from boostmon.cli.settings_checkup import Settings
-from boostmon.config import DiscordConfig, load
+from boostmon.config import ClockConfig, DiscordConfig, load
 from boostmon.finding import Finding, green, red, yellow
 from boostmon.projections.timed_places import Timed
 
@@ -22,8 +24,8 @@ MOST_ABSENT = 5
 REMEDY = "Look at the network of this machine and at discordstatus.com; the bot tries by itself."
 
 
-async def look_at_discord(settings: Settings, timed: Mapping[str, Timed] | None) -> list[Finding]:
-    """Ask Discord as the bot; *timed* is what has timers, None when that is not known."""
+async def look_at_discord(settings: Settings, database: Known) -> list[Finding]:
+    """Ask Discord as the bot, after what the *database* has told."""
     if settings.refused & VARIABLES:
         remedy = "Mend what is red above first, and run `boostmon doctor` again."
         return [yellow("discord", "Discord was not looked at.", remedy)]
@@ -40,7 +42,13 @@ async def look_at_discord(settings: Settings, timed: Mapping[str, Timed] | None)
             return findings
         findings += checkup.look_at_intents(found[0])
         findings += await examine(_of_application(reads, found[0], discord))
-        return findings + await _servers(reads, found[0], discord, timed)
+        if load(ClockConfig, settings.environ).clock_file is None:
+            findings += look_at_agreement(
+                database_ahead=database.ahead,
+                discord_ahead=reads.ahead,
+                one_witness=database.is_here,
+            )
+        return findings + await _servers(reads, found[0], discord, database.timed)
 
 
 def _of_application(

@@ -43,7 +43,7 @@ async def _doctor(environ: Mapping[str, str], env_file: EnvFile) -> list[Finding
         status.update("looking at the database")
         database = await look_at_database(settings)
         status.update("looking at Discord")
-        discord = await look_at_discord(settings, database.timed)
+        discord = await look_at_discord(settings, database)
     return [*settings.findings, *database.findings, *discord]
 
 

@@ -9,7 +9,6 @@ from asyncpg import Connection, Record
 
 from boostmon import machine
 from boostmon.config import PoolConfig, masked
-from boostmon.database.clock import skew
 from boostmon.database.connection import Connector, session
 from boostmon.database.migrate import pending
 from boostmon.finding import Finding, green, red, yellow
@@ -116,16 +115,15 @@ async def look_at_migrations(connection: Connection) -> list[Finding]:
     return [green("database", "All migrations are applied.")]
 
 
-async def look_at_clocks(connection: Connection) -> list[Finding]:
-    """Compare the database's clock, which ends timers, with this machine's."""
-    ahead = await skew(connection)
+def look_at_skew(ahead: float) -> list[Finding]:
+    """Judge the database's clock, which is *ahead* seconds ahead of this machine's."""
     if abs(ahead) < SKEW_SEEN:
         return [green("database", "The clocks of the database and of this machine agree.")]
     where = "ahead of" if ahead > 0 else "behind"
     found = f"The database's clock is {abs(ahead):,.0f} s {where} this machine's."
     remedy = (
         "Let both machines set their clocks by NTP (`timedatectl set-ntp true`): timers end by "
-        "the database's."
+        "what two of these and Discord's agree on."
     )
     return [(red if abs(ahead) >= SKEW_TOO_MUCH else yellow)("database", found, remedy)]
 
