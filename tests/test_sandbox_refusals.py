@@ -204,6 +204,15 @@ async def test_who_is_in_time_out_may_only_look_and_still_gets_roles(client: Cli
     assert 200 == (await client.try_sim("interaction", body)).status
 
 
+async def test_a_channel_gives_nothing_back_to_who_is_in_time_out(client: Client) -> None:
+    allowed = {"member": "BoostMon", "allow": ["SEND_MESSAGES"]}
+    await client.sim("channel", {"channel": "general", "action": "edit", "overwrites": [allowed]})
+    await time_out(client, "BoostMon")
+    path = client.channel() + "/messages"
+    assert 50013 == (await client.api("POST", path, {"content": "x"})).code
+    assert 200 == (await client.api("GET", path)).status
+
+
 async def test_a_bot_in_time_out_gives_no_roles(client: Client) -> None:
     await time_out(client, "BoostMon")
     assert 50013 == (await client.api("PUT", client.held("max", "VIP"))).code

@@ -7,13 +7,12 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from boostmon.projections.owed import NONCE_LENGTH
-from tests.chaos.world import Json, World
+from tests.chaos.world import Json, Mark, World
 
 EVENTS = """
 SELECT log.position, log.guild_id, log.user_id, log.role_id, log.type, log.command_id,
-    log.metadata ->> 'source' AS source, log.recorded_at, encode(events.hash, 'hex') AS hash
-FROM event_log AS log JOIN events USING (position) ORDER BY log.position
+    log.metadata ->> 'source' AS source, log.recorded_at
+FROM event_log AS log ORDER BY log.position
 """
 EFFECTS = """
 SELECT position, kind, state, attempts, last_error, receipt FROM effects ORDER BY position, kind
@@ -24,7 +23,7 @@ Timer = tuple[str, str, str]
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """An event of the log; *nonce* is that of its notice."""
+    """An event of the log."""
 
     position: int
     timer: Timer
@@ -32,7 +31,6 @@ class Event(Struct, frozen=True, kw_only=True):
     command_id: str
     source: str
     recorded_at: datetime
-    nonce: str
 
 
 class Effect(Struct, frozen=True, kw_only=True):
@@ -54,6 +52,13 @@ class Evidence:
         self.by_position = {event.position: event for event in events}
         self.state = world.state()
         self.bot_id, self.left = world.bot_id, world.left
+        self._roles = {r["id"]: r["name"] for g in self.state["guilds"] for r in g["roles"]}
+
+    def mark(self, effect: Effect) -> Mark:
+        """Return by what the notice of *effect* is told in Discord."""
+        event = self.by_position[effect.position]
+        _, user_id, role_id = event.timer
+        return Mark(user_id, event.type == "WarningSent", self._roles[role_id])
 
 
 async def gather(url: str, world: World) -> Evidence:
@@ -94,7 +99,6 @@ def _event(row: Any) -> Event:
         command_id=row["command_id"],
         source=row["source"],
         recorded_at=row["recorded_at"],
-        nonce=row["hash"][:NONCE_LENGTH],
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from tests.chaos.evidence import Effect, Evidence, Timer, acknowledged, refused, said
-from tests.chaos.world import Json, members, notices
+from tests.chaos.world import Json, mark_of, members, notices
 
 ENDINGS = ("Expired", "Cleared")
 STARTS = ("TimerSet",)
@@ -115,11 +115,11 @@ def _notices(evidence: Evidence) -> Iterator[Violation]:
         if event.type in NOTIFYING and event.position not in by_position:
             yield Violation("lost", f"no notice is owed for {event.type} at {event.position}")
     for effect in by_position.values():
-        yield from _receipt(effect, posted)
+        yield from _receipt(evidence, effect, posted)
     yield from _unaccounted(evidence, by_position, posted)
 
 
-def _receipt(effect: Effect, posted: dict[str, Json]) -> Iterator[Violation]:
+def _receipt(evidence: Evidence, effect: Effect, posted: dict[str, Json]) -> Iterator[Violation]:
     where = f"the notice of event {effect.position}"
     message_id, reason = effect.receipt.get("message_id"), effect.receipt.get("reason")
     if effect.state != "done" or reason:
@@ -130,6 +130,8 @@ def _receipt(effect: Effect, posted: dict[str, Json]) -> Iterator[Violation]:
         yield Violation("lost", f"{where} is receipted and stands nowhere")
     elif posted[message_id]["channel_id"] != effect.receipt.get("channel_id"):
         yield Violation("wrong", f"{where} stands in another channel than its receipt says")
+    elif mark_of(posted[message_id]) != evidence.mark(effect):
+        yield Violation("wrong", f"the receipt of {where} names a notice of something else")
 
 
 def _unaccounted(
@@ -142,16 +144,16 @@ def _unaccounted(
     for message_id, times in receipts.items():
         if times > 1:
             yield Violation("lost", f"the message {message_id} is the receipt of {times} notices")
-    events = {event.nonce: event for event in evidence.events}
-    doubtful = Counter[str]()
-    for message_id, message in posted.items():
+    doubtful = [effect for effect in effects.values() if _may_be_sent(effect)]
+    for message_id, message in sorted(posted.items(), key=lambda one: int(one[0])):
         if message_id in receipts:
             continue
-        nonce = str(message.get("nonce"))
-        effect = effects.get(events[nonce].position) if nonce in events else None
-        doubtful[nonce] += 1
-        if effect is None or not _may_be_sent(effect) or doubtful[nonce] > 1:
-            yield Violation("twice", f"no receipt names the message {message_id}: {_of(effect)}")
+        mark, at = mark_of(message), _made_at(message_id)
+        meant = [e for e in doubtful if evidence.mark(e) == mark and _began(evidence, e) <= at]
+        if meant:
+            doubtful.remove(meant[0])  # one attempt explains one message
+        else:
+            yield Violation("twice", f"no receipt names {message_id}: {message['content']}")
 
 
 def _may_be_sent(effect: Effect) -> bool:
@@ -160,10 +162,8 @@ def _may_be_sent(effect: Effect) -> bool:
     return bool(effect.attempts) and (effect.state == "superseded" or admitted)
 
 
-def _of(effect: Effect | None) -> str:
-    if effect is None:
-        return "of no event that is known"
-    return f"of event {effect.position}, {effect.state}, {effect.attempts} attempts"
+def _began(evidence: Evidence, effect: Effect) -> int:
+    return _ms(evidence.by_position[effect.position].recorded_at)
 
 
 def _sandbox(evidence: Evidence) -> Iterator[Violation]:

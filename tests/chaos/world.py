@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from boostmon.sandbox import Sandbox
 from boostmon.sandbox.changes import CHANGES
@@ -17,7 +18,7 @@ PEOPLE = tuple(f"person{number}" for number in range(8))
 CHANNELS = ("general", "news", "lobby")
 BOT, MODERATOR, STAFF = "BoostMon", "mona", "Moderator"
 TOP = len(ROLES) + 2  # the bot's place, above everybody's
-NOTICE = re.compile(r"<@\d+> (warning|notice): your access for \*\*")
+NOTICE = re.compile(r"<@(\d+)> (warning|notice): your access for \*\*(.+?)\*\*")
 OPTION_TYPES = {"user": 6, "role": 8, "duration": 3, "channel": 7}
 MAY = ["MANAGE_ROLES", "VIEW_CHANNEL", "SEND_MESSAGES", "EMBED_LINKS", "READ_MESSAGE_HISTORY"]
 
@@ -39,10 +40,23 @@ def _server(name: str) -> Json:
     return {
         "name": name,
         "owner": "olga",
-        "roles": [*({"name": role} for role in ROLES), staff, own],
+        "roles": [*({"name": role_name(name, role)} for role in ROLES), staff, own],
         "members": [{"user": MODERATOR, "roles": [STAFF]}, *({"user": one} for one in PEOPLE)],
         "channels": [{"name": channel} for channel in CHANNELS],
     }
+
+
+def role_name(server: str, role: str) -> str:
+    """Name a role as no other server has one, for a notice does not tell its server."""
+    return f"{role} {server}"
+
+
+class Mark(Struct, frozen=True):
+    """What Discord keeps by which a notice is told: whom it is for, of which kind and role."""
+
+    user_id: str
+    is_warning: bool
+    role: str
 
 
 class World:
@@ -125,7 +139,8 @@ class World:
             case "user":
                 return self.users[name]
             case "role":
-                return next(one.id for one in guild.roles.values() if one.name == name)
+                wanted = role_name(server, name)
+                return next(one.id for one in guild.roles.values() if one.name == wanted)
             case "channel":
                 return next(one.id for one in guild.channels.values() if one.name == name)
             case _:
@@ -139,6 +154,12 @@ def notices(state: Json, bot_id: str) -> Iterator[Json]:
         for message in room["messages"]:
             if message["author"]["id"] == bot_id and NOTICE.match(message["content"]):
                 yield message
+
+
+def mark_of(message: Json) -> Mark | None:
+    """Return by what a notice is told; None for another message."""
+    found = NOTICE.match(message["content"])
+    return Mark(found[1], found[2] == "warning", found[3]) if found else None
 
 
 def members(state: Json) -> dict[tuple[str, str], set[str]]:
