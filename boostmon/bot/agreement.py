@@ -21,7 +21,7 @@ from boostmon.bot.evidence import (
     Unheld,
     conclude,
 )
-from boostmon.bot.refusals import UNKNOWN_MEMBER, UNKNOWN_USER
+from boostmon.bot.refusals import UNKNOWN_MEMBER, UNKNOWN_USER, passes
 from boostmon.bot.server_view import Server
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
@@ -106,9 +106,10 @@ class Agreement:
             reading = await self._read(guild_id, user_id)
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("member not read", member=user_id, server=guild_id, reason=str(error))
-            return REFUSED_AFTER if isinstance(error, RefusedError) else AGAIN_AFTER
+            is_refused = isinstance(error, RefusedError) and not passes(error)
+            return REFUSED_AFTER if is_refused else AGAIN_AFTER
         stands_still = await self._standings.of_member(guild_id, user_id) == before
-        if not stands_still or _is_old(reading) or not self._relay.leads:
+        if not stands_still or not self._may_act(reading):
             return AGAIN_AFTER
         pauses = [await self._act(standing, reading) for standing in before]
         await self._standings.looked([s.number for s in before if s.in_doubt])
@@ -146,7 +147,7 @@ class Agreement:
             case Reopen(change=change, found=found):
                 await self._reopen(standing, change, found)
             case Missing(given=given):
-                return await self._missing(standing, given)
+                return await self._missing(standing, given, reading)
         return None
 
     def _concluded(self, standing: Standing, seen: Membership) -> Conclusion:
@@ -168,7 +169,9 @@ class Agreement:
             await self._found(standing, found, actor_id)
             self._relay.recheck(standing.number)
 
-    async def _missing(self, standing: Standing, given: RoleChange) -> float | None:
+    async def _missing(
+        self, standing: Standing, given: RoleChange, reading: Reading
+    ) -> float | None:
         """Find out who took a role; without evidence, see whether it stays away."""
         now, guild_id = machine.monotonic(), standing.timer.guild_id
         absence = self._absences.note(standing, given, now)
@@ -177,7 +180,13 @@ class Agreement:
         if self._absences.too_many(guild_id, now):
             await self._hold_back(self._absences.of_server(guild_id))
             return None
-        taker = await self._audit_log.taker(standing.timer, since=given.given_before)
+        try:
+            taker = await self._audit_log.taker(standing.timer, since=given.given_before)
+        except (RefusedError, UnansweredError, TimeoutError) as error:
+            log.info("audit log not read", server=guild_id, reason=str(error))
+            return AGAIN_AFTER  # what it would have told is not known
+        if not self._may_act(reading):
+            return AGAIN_AFTER
         if taker == self._api.own_id:
             await self._reopen(standing, given, "not_held", taker)
             return None
@@ -217,10 +226,11 @@ class Agreement:
             if not absence.standing.held_back:
                 await self._found(absence.standing, "too_many_taken")
 
+    def _may_act(self, reading: Reading) -> bool:
+        """Tell whether *reading* may be believed still, and acted on by this process."""
+        is_old = machine.monotonic() - reading.asked > BELIEVED_FOR
+        return self._relay.leads and not is_old
+
     async def _found(self, standing: Standing, found: Found, actor_id: str | None = None) -> None:
         await self._standings.note(standing, found)
         self._watch.difference(standing, found, actor_id)
-
-
-def _is_old(reading: Reading) -> bool:
-    return machine.monotonic() - reading.asked > BELIEVED_FOR

@@ -6,8 +6,9 @@ from datetime import datetime
 import structlog
 
 from boostmon import machine
-from boostmon.bot.discord_api import DiscordApi, RefusedError, UnansweredError
+from boostmon.bot.discord_api import DiscordApi, RefusedError
 from boostmon.bot.evidence import RoleEntry, given_by, taken_by
+from boostmon.bot.refusals import passes
 from boostmon.events.timer import TimerId
 
 MOST_MEMBERS = 10_000  # whose entries are kept, the newest
@@ -41,7 +42,10 @@ class AuditLog:
         return given_by(told, user_id=timer.user_id, role_id=timer.role_id, since=since)
 
     async def taker(self, timer: TimerId, *, since: datetime | None) -> str | None:
-        """Return who took the role of *timer* after *since*; None when no line tells."""
+        """Return who took the role of *timer* after *since*; None when no line tells.
+
+        Without the right to read it no line tells. Raise as `DiscordApi` does for what may pass.
+        """
         told = list(self._told.get((timer.guild_id, timer.user_id), ()))
         about = {"user_id": timer.user_id, "role_id": timer.role_id}
         known = taken_by(told, since=since, **about)
@@ -57,9 +61,9 @@ class AuditLog:
         try:
             return await self._api.role_entries(guild_id, user_id)
         except RefusedError as error:
+            if passes(error):
+                raise
             # Without the right every further question would count as an invalid request.
             self._forbidden_until[guild_id] = now + FORBIDDEN_FOR
             log.info("audit log not read", server=guild_id, reason=str(error))
-        except (UnansweredError, TimeoutError) as error:
-            log.info("audit log not read", server=guild_id, reason=str(error))
-        return []
+            return []

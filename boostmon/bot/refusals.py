@@ -94,14 +94,18 @@ def judge_direct_message(error: RefusedError) -> Verdict:
 
 def closes_channel(error: RefusedError) -> bool:
     """Tell whether the channel itself is the trouble, so that a direct message may do."""
-    passing = error.status in (UNAUTHORIZED, TOO_MANY_REQUESTS) or error.status >= SERVER_ERROR
-    return not passing
+    return error.status != UNAUTHORIZED and not passes(error)
+
+
+def passes(error: RefusedError) -> bool:
+    """Tell whether a refusal says nothing of what was asked for, and may be over soon."""
+    return error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR
 
 
 def judge_other(error: RefusedError) -> Verdict:
     """Say what a refusal means that may meet any request."""
     if error.status == UNAUTHORIZED:
         return Stuck("Give BoostMon a valid DISCORD_TOKEN and start it again.")
-    if error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR:
+    if passes(error):
         return Passing(str(error), in_doubt=error.status >= SERVER_ERROR)
     return Stuck(str(error))

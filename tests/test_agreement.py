@@ -1,0 +1,863 @@
+"""Discord agrees with the log again: doubt, evidence, and what must not count as either."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from boostmon.bot.absences import PROVEN_AFTER
+from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
+from boostmon.bot.refusals import INVITE, Stuck
+from boostmon.commands.decider import AddTime, Pause
+from boostmon.database.pool import Database
+from boostmon.events.timer import HOUR, MINUTE
+from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
+from boostmon.projections.history import history
+from tests.scene import AUDIT_ROUTE, MEMBER_ROUTE, ROLE_ROUTE, Scene
+from tests.scene import scene as a_scene
+from tests.test_observer import until
+from tests.timers import M
+
+
+@pytest.fixture
+async def scene(
+    database: Database, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Scene]:
+    """Lend a scene in which what was taken by hand ends the timer."""
+    async with a_scene(database, owner, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+async def restoring(
+    database: Database, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Scene]:
+    """Lend a scene in which what was taken by hand is given back."""
+    async with a_scene(database, owner, monkeypatch, role_taken="restore") as made:
+        yield made
+
+
+# A1: who left and came back.
+
+
+async def test_a_late_answer_about_who_came_back_takes_nothing(scene: Scene) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.member("join")
+    await scene.fault(method="GET", path=MEMBER_ROUTE, hang=0.05, when="after")
+
+    looking = asyncio.create_task(scene.look())
+    await until(lambda: scene.asked("GET", "/members/"))  # the answer is made
+    await scene.member("give", role="VIP")  # by another bot, for joining
+    await looking
+
+    await scene.agree()
+    assert ["TimerSet"] == await scene.log()
+    assert ["VIP"] == scene.roles()
+
+
+async def test_an_old_answer_from_before_a_give_that_was_confirmed_meanwhile_counts_for_nothing(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    await scene.command(AddTime(scene.clock.time, HOUR, M))
+    await scene.fault(method="GET", path=MEMBER_ROUTE, hang=0.5, when="after")
+
+    looking = asyncio.create_task(scene.look())
+    await until(lambda: scene.asked("GET", "/members/"))  # the answer is made
+    await scene.carry_out()
+
+    assert AGAIN_AFTER == await looking
+    assert ["TimerSet", "TimeAdded"] == await scene.log()
+    assert [] == scene.found
+
+
+async def test_an_answer_that_says_they_are_away_decides_nothing_and_the_next_gives_the_role(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.member("leave")
+    assert await scene.look() is None
+    await scene.member("join")
+
+    assert await scene.look() is None
+    await scene.agree()
+
+    assert ["TimerSet"] == await scene.log()
+    assert (["left_and_returned"], ["VIP"]) == (scene.found, scene.roles())
+
+
+async def test_who_came_back_keeps_the_timer_even_if_a_moderator_took_the_role_before(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    await scene.member("give", role="VIP")
+    await scene.member("leave")
+    await scene.member("join")
+
+    await scene.look()
+
+    assert (["TimerSet"], [GIVE_ROLE]) == (await scene.log(), await scene.open())
+
+
+async def test_what_was_read_before_a_freeze_is_not_believed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    read = scene.api.member
+
+    async def freeze(*whose: str) -> Any:
+        seen = await read(*whose)
+        scene.wait(BELIEVED_FOR + 1)
+        return seen
+
+    monkeypatch.setattr(scene.api, "member", freeze)
+
+    assert AGAIN_AFTER == await scene.look()
+    assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+async def test_who_does_not_speak_to_discord_any_more_decides_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    read = scene.api.member
+
+    async def lose_the_lease(*whose: str) -> Any:
+        scene.speaker.leads = False
+        return await read(*whose)
+
+    monkeypatch.setattr(scene.api, "member", lose_the_lease)
+
+    assert AGAIN_AFTER == await scene.look()
+    assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+# A2: a give that Discord carries out late.
+
+
+async def test_a_give_that_was_given_up_and_comes_after_the_end_is_taken_again(
+    scene: Scene,
+) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.clear()
+    await scene.carry_out()
+    assert [(GIVE_ROLE, "superseded"), (TAKE_ROLE, "done")] == await scene.effects()
+
+    await scene.ours("PUT")
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+    assert ["TimerSet", "Cleared asked"] == await scene.log()
+
+
+async def test_a_give_that_comes_after_the_timer_has_expired_is_taken_again(scene: Scene) -> None:
+    await scene.fault(method="PUT", path=ROLE_ROUTE, effect="never", status=500)
+    await scene.set()
+    await scene.carry_out()
+    await scene.expire()
+    await scene.carry_out()
+
+    await scene.ours("PUT")
+    await scene.agree()
+
+    assert [] == scene.roles()
+
+
+async def test_a_give_that_a_killed_process_had_sent_is_taken_again_by_the_next(
+    scene: Scene,
+) -> None:
+    await scene.set()
+    await scene.killed("PUT")
+    other = scene.another()
+    await scene.clear()
+    await other.carry_out()
+
+    await scene.ours("PUT")
+    await scene.agree(by=other)
+
+    assert [] == scene.roles()
+
+
+async def test_a_give_that_was_done_twice_and_comes_after_the_end_is_taken_again(
+    scene: Scene,
+) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.carry_out()  # confirmed at the second try
+    await scene.clear()
+    await scene.carry_out()
+    assert [(GIVE_ROLE, "done"), (TAKE_ROLE, "done")] == await scene.effects()
+
+    await scene.ours("PUT")
+    await scene.agree()
+
+    assert [] == scene.roles()
+
+
+async def test_a_hanging_give_is_in_doubt_once_it_is_given_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boostmon.bot.delivery.ATTEMPT_SECONDS", 0.1)
+    await scene.fault(method="PUT", path=ROLE_ROUTE, hang=0.4, effect=0.3)
+    await scene.set()
+    await scene.carry_out()
+    await scene.clear()
+    await scene.carry_out()
+    assert [] == scene.roles()
+    await until(scene.roles)  # Discord does it late
+
+    await scene.agree()
+
+    assert [] == scene.roles()
+
+
+async def test_a_give_whose_doubt_is_over_and_that_comes_later_still_is_told_by_the_audit_log(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.carry_out()
+    await scene.later(5)
+    await scene.ours("PUT")
+    (entry, *_) = await scene.api.role_entries(scene.guild_id, scene.client.user("max"))
+    scene.audit_log.note(scene.guild_id, entry)
+
+    await scene.look()
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+
+
+async def test_a_role_that_somebody_else_gave_after_the_end_stays(scene: Scene) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.carry_out()
+    await scene.later(5)
+    await scene.member("give", role="VIP")
+    (entry, *_) = await scene.api.role_entries(scene.guild_id, scene.client.user("max"))
+    scene.audit_log.note(scene.guild_id, entry)
+
+    await scene.look()
+    await scene.agree()
+
+    assert (["VIP"], []) == (scene.roles(), scene.found)
+
+
+# A3: a take that Discord carries out late.
+
+
+async def renewed_while_a_take_is_given_up(scene: Scene) -> None:
+    """End a timer, and begin it anew before Discord has said that the role was taken."""
+    await scene.given()
+    await scene.given_up("DELETE")
+    await scene.clear()
+    await scene.carry_out()
+    await scene.set()
+    await scene.carry_out()
+    assert ["VIP"] == scene.roles()
+
+
+async def test_a_take_that_was_given_up_and_comes_after_a_renewal_costs_no_role(
+    scene: Scene,
+) -> None:
+    await renewed_while_a_take_is_given_up(scene)
+
+    await scene.ours("DELETE")
+    await scene.agree()
+
+    assert (["VIP"], ["not_held"]) == (scene.roles(), scene.found)
+    assert ["TimerSet", "Cleared asked", "TimerSet"] == await scene.log()
+
+
+async def test_a_late_take_that_the_gateway_tells_of_at_once_costs_no_role(scene: Scene) -> None:
+    await renewed_while_a_take_is_given_up(scene)
+    await scene.later(5)
+
+    await scene.ours("DELETE")
+    assert await scene.look() is None  # before the first look at what is in doubt
+    await scene.agree()
+
+    assert ["VIP"] == scene.roles()
+    assert ["TimerSet", "Cleared asked", "TimerSet"] == await scene.log()
+
+
+async def test_within_the_window_of_doubt_not_even_a_line_of_the_audit_log_ends_a_timer(
+    scene: Scene,
+) -> None:
+    await renewed_while_a_take_is_given_up(scene)
+    await scene.later(5)
+
+    await scene.member("take", role="VIP")
+    await scene.look()
+    await scene.carry_out()
+
+    assert ["VIP"] == scene.roles()
+    assert ["TimerSet", "Cleared asked", "TimerSet"] == await scene.log()
+
+
+async def test_a_late_take_of_an_expired_timer_costs_the_next_one_no_role(scene: Scene) -> None:
+    await scene.given()
+    await scene.fault(method="DELETE", path=ROLE_ROUTE, effect="never", status=502)
+    await scene.expire()
+    await scene.carry_out(TAKE_ROLE)
+    await scene.set()
+    await scene.carry_out()
+
+    await scene.ours("DELETE")
+    await scene.agree()
+
+    assert ["VIP"] == scene.roles()
+
+
+async def test_a_late_take_of_a_killed_process_costs_no_role(scene: Scene) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.killed("DELETE")
+    other = scene.another()
+    await scene.set()
+    await other.carry_out()
+
+    await scene.ours("DELETE")
+    await scene.agree(by=other)
+
+    assert ["VIP"] == scene.roles()
+    assert ["TimerSet", "Cleared asked", "TimerSet"] == await scene.log()
+
+
+# A4: a process that is frozen between looking at its lease and sending.
+
+
+async def test_what_a_frozen_process_sends_after_another_has_settled_it_is_found(
+    scene: Scene,
+) -> None:
+    await scene.set()
+    effect = await scene.owed.find(1, GIVE_ROLE)
+    assert effect is not None
+    assert await scene.owed.attempting(effect)  # and here it freezes
+    other = scene.another()
+    await other.carry_out()
+    await scene.clear()
+    await other.carry_out()
+    assert [(GIVE_ROLE, "done"), (TAKE_ROLE, "done")] == await scene.effects()
+
+    await scene.ours("PUT")  # and here it goes on
+    await scene.agree(by=other)
+
+    assert [] == scene.roles()
+
+
+async def test_a_take_that_a_frozen_process_sends_after_a_renewal_costs_no_role(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.clear()
+    effect = await scene.owed.find(2, TAKE_ROLE)
+    assert effect is not None
+    assert await scene.owed.attempting(effect)
+    other = scene.another()
+    await scene.set()
+    await other.carry_out()
+
+    await scene.ours("DELETE")
+    await scene.agree(by=other)
+
+    assert ["VIP"] == scene.roles()
+    assert ["TimerSet", "Cleared asked", "TimerSet"] == await scene.log()
+
+
+async def test_a_request_that_was_not_sent_after_all_leaves_a_doubt_that_ends(
+    scene: Scene,
+) -> None:
+    """The lease ran out between the note and the request: the relay says nothing more of it."""
+    await scene.set()
+    effect = await scene.owed.find(1, GIVE_ROLE)
+    assert effect is not None
+    assert await scene.owed.attempting(effect)
+    other = scene.another()
+    await other.carry_out()
+
+    assert 3 == await scene.agree(by=other)
+
+    assert (["VIP"], ["TimerSet"]) == (scene.roles(), await scene.log())
+
+
+# A6: a role taken by hand while something else goes on.
+
+
+async def proven(scene: Scene) -> None:
+    """Look until it is known that a role is gone, without the audit log."""
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+    again = await scene.look()
+    assert again is not None
+    scene.wait(again)
+    assert await scene.look() is None
+
+
+@pytest.mark.parametrize("state", ["owed", "stuck"])
+async def test_a_role_taken_while_a_notice_waits_ends_the_timer(scene: Scene, state: str) -> None:
+    await scene.given()
+    await scene.sweep(HOUR - 10 * MINUTE)
+    await scene.owner.execute("UPDATE effects SET state = $1 WHERE kind = 'notice'", state)
+    assert "notice" in await scene.open()
+
+    await proven(scene)
+
+    assert "Cleared taken_by_hand" == (await scene.log())[-1]
+
+
+async def test_a_role_taken_while_the_timer_is_paused_ends_it(scene: Scene) -> None:
+    await scene.given()
+    await scene.command(Pause(scene.clock.time))
+
+    await proven(scene)
+
+    assert ["TimerSet", "Paused", "Cleared taken_by_hand"] == await scene.log()
+
+
+async def test_a_role_taken_while_the_timer_changes_ends_it_at_the_next_look(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+    scene.wait((await scene.look()) or 0)
+    handle = scene.agreement._handler.handle  # noqa: SLF001 - a warning comes in between
+    with monkeypatch.context() as patched:
+
+        async def behind_a_warning(*what: Any, **more: Any) -> Any:
+            await scene.sweep(HOUR - 10 * MINUTE)
+            return await handle(*what, **more)
+
+        patched.setattr(scene.agreement._handler, "handle", behind_a_warning)  # noqa: SLF001
+        assert AGAIN_AFTER == await scene.look()
+    assert [] == scene.found
+
+    assert await scene.look() is None
+
+    assert ["TimerSet", "WarningSent", "Cleared taken_by_hand"] == await scene.log()
+
+
+async def test_a_role_taken_after_the_timer_was_extended_ends_it(scene: Scene) -> None:
+    await scene.given()
+    await scene.command(AddTime(scene.clock.time, HOUR, M))
+    await scene.carry_out()
+    await scene.later(5)
+
+    await proven(scene)
+
+    assert ["TimerSet", "TimeAdded", "Cleared taken_by_hand"] == await scene.log()
+
+
+async def test_a_role_taken_ends_only_the_timer_that_was_looked_at(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A /settime that comes in between begins anew, with its own give."""
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+    scene.wait((await scene.look()) or 0)
+    handle = scene.agreement._handler.handle  # noqa: SLF001 - a command comes in between
+
+    async def behind_a_command(*what: Any, **more: Any) -> Any:
+        await scene.set(ms=5 * HOUR)
+        return await handle(*what, **more)
+
+    monkeypatch.setattr(scene.agreement._handler, "handle", behind_a_command)  # noqa: SLF001
+    await scene.look()
+    await scene.agree()
+
+    assert (["TimerSet", "TimerSet"], ["VIP"]) == (await scene.log(), scene.roles())
+
+
+# What no line of the audit log tells.
+
+
+async def test_without_a_line_a_role_is_gone_when_it_is_missing_again_a_minute_later(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+
+    assert pytest.approx(PROVEN_AFTER, abs=0.5) == await scene.look()
+    scene.wait(30)
+    assert pytest.approx(30, abs=0.5) == await scene.look()
+    assert ["TimerSet"] == await scene.log()
+    scene.wait(31)
+    assert await scene.look() is None
+
+    assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
+    assert [("taken_by_hand", None)] == scene.differences.found
+
+
+async def test_a_role_that_is_back_within_the_minute_begins_it_anew(scene: Scene) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+    await scene.look()
+    scene.wait(59)
+    await scene.member("give", role="VIP")
+    await scene.look()
+    await scene.member("take", role="VIP")
+    scene.wait(2)
+
+    assert pytest.approx(PROVEN_AFTER, abs=0.5) == await scene.look()
+    assert ["TimerSet"] == await scene.log()
+
+
+async def test_a_role_that_was_given_anew_within_the_minute_begins_it_anew(scene: Scene) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+    await scene.look()
+    await scene.command(AddTime(scene.clock.time, HOUR, M))
+    await scene.carry_out()
+    await scene.member("take", role="VIP")
+    scene.wait(61)
+
+    assert pytest.approx(PROVEN_AFTER, abs=0.5) == await scene.look()
+    assert ["TimerSet", "TimeAdded"] == await scene.log()
+
+
+async def test_a_restart_waits_the_minute_anew(scene: Scene) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+    await scene.look()
+    scene.wait(61)
+
+    again = await scene.look(by=scene.another())
+
+    assert pytest.approx(PROVEN_AFTER, abs=0.5) == again
+    assert ["TimerSet"] == await scene.log()
+
+
+# What the audit log tells.
+
+
+async def test_who_took_a_role_stands_in_the_history(scene: Scene) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+
+    assert await scene.look() is None
+
+    assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
+    (*_, cleared) = await history(
+        scene.owner, scene.client.user("max"), guild_id=None, role_id=None
+    )
+    assert (scene.client.user("olga"), "discord") == (cleared.actor_id, cleared.source)
+    assert [("taken_by_hand", scene.client.user("olga"))] == scene.differences.found
+
+
+async def test_a_line_that_the_gateway_told_is_enough(scene: Scene) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    (entry, *_) = await scene.api.role_entries(scene.guild_id, scene.client.user("max"))
+    await scene.fault(method="GET", path=AUDIT_ROUTE, code=50013, times=None)
+    scene.audit_log.note(scene.guild_id, entry)
+
+    await scene.look()
+
+    assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
+    assert 1 == scene.asked("GET", "/audit-logs")  # by this test
+
+
+async def test_a_role_that_boostmon_took_late_is_given_back_although_no_doubt_is_open(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.ours("DELETE")
+
+    await scene.look()
+    await scene.carry_out()
+
+    assert (["TimerSet"], ["VIP"]) == (await scene.log(), scene.roles())
+    assert [("not_held", scene.api.own_id)] == scene.differences.found
+
+
+async def test_a_line_that_is_older_than_the_give_ends_nothing_at_once(scene: Scene) -> None:
+    await scene.member("give", role="VIP")
+    await scene.member("take", role="VIP")
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+
+    assert pytest.approx(PROVEN_AFTER, abs=0.5) == await scene.look()
+    assert ["TimerSet"] == await scene.log()
+
+
+async def told(scene: Scene, lines: int) -> bool:
+    """Tell whether the audit log has so many lines about max."""
+    return len(await scene.api.role_entries(scene.guild_id, scene.client.user("max"))) >= lines
+
+
+async def test_a_line_that_comes_late_decides_when_it_is_there(scene: Scene) -> None:
+    await scene.given()
+    await scene.fault(audit_log="delay", seconds=0.3)
+    await scene.member("take", role="VIP")
+    assert await scene.look() is not None
+    await until(lambda: told(scene, 2))
+
+    assert await scene.look() is None
+
+    assert [("taken_by_hand", scene.client.user("olga"))] == scene.differences.found
+
+
+async def test_without_the_right_the_audit_log_is_asked_for_once_in_ten_minutes(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.given("vera", "Trial")
+    await scene.fault(method="GET", path=AUDIT_ROUTE, code=50013, times=None)
+    for user, role in (("max", "VIP"), ("vera", "Trial")):
+        await scene.member("take", user, role)
+        assert await scene.look(user) is not None
+    assert 1 == scene.asked("GET", "/audit-logs")
+
+    scene.wait(61)
+    assert await scene.look() is None
+    assert "Cleared taken_by_hand" == (await scene.log())[-1]
+    assert 1 == scene.asked("GET", "/audit-logs")
+
+    scene.wait(600)
+    await scene.look("vera")
+    assert 2 == scene.asked("GET", "/audit-logs")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"status": 500}, {"reset": True}, {"status": 429, "body": {"retry_after": 0.05}}],
+)
+async def test_an_audit_log_that_cannot_be_read_now_is_no_audit_log_without_a_line(
+    scene: Scene, trouble: dict[str, Any]
+) -> None:
+    """It was BoostMon that took the role, late, which only the audit log knows."""
+    await scene.given()
+    await scene.ours("DELETE")
+    await scene.fault(method="GET", path=AUDIT_ROUTE, times=2, **trouble)
+
+    assert AGAIN_AFTER == await scene.look()
+    scene.wait(61)
+    assert AGAIN_AFTER == await scene.look()
+    assert ["TimerSet"] == await scene.log()
+
+    assert await scene.look() is None
+    assert [("not_held", scene.api.own_id)] == scene.differences.found
+
+
+async def test_what_was_read_before_a_slow_audit_log_is_not_believed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was frozen meanwhile cannot know that somebody has given the role back."""
+    await scene.given()
+    await scene.member("take", role="VIP")
+    ask = scene.audit_log.taker
+
+    async def freeze(*what: Any, **more: Any) -> Any:
+        taker = await ask(*what, **more)
+        scene.wait(BELIEVED_FOR + 1)
+        await scene.member("give", role="VIP")
+        return taker
+
+    monkeypatch.setattr(scene.audit_log, "taker", freeze)
+
+    assert AGAIN_AFTER == await scene.look()
+    assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+async def test_who_loses_the_lease_while_the_audit_log_answers_decides_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    ask = scene.audit_log.taker
+
+    async def lose_the_lease(*what: Any, **more: Any) -> Any:
+        scene.speaker.leads = False
+        return await ask(*what, **more)
+
+    monkeypatch.setattr(scene.audit_log, "taker", lose_the_lease)
+
+    assert AGAIN_AFTER == await scene.look()
+    assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+async def test_with_restore_a_role_that_a_moderator_took_is_given_back(restoring: Scene) -> None:
+    await restoring.given()
+    await restoring.member("take", role="VIP")
+
+    await restoring.look()
+    await restoring.carry_out()
+
+    assert (["TimerSet"], ["VIP"]) == (await restoring.log(), restoring.roles())
+    assert [("taken_by_hand", restoring.client.user("olga"))] == restoring.differences.found
+
+
+async def test_with_restore_a_role_without_a_line_is_given_back_after_a_minute(
+    restoring: Scene,
+) -> None:
+    await restoring.given()
+    await proven(restoring)
+    await restoring.carry_out()
+
+    assert (["TimerSet"], ["VIP"]) == (await restoring.log(), restoring.roles())
+
+
+# Doubt: how long it lasts.
+
+
+async def doubt(scene: Scene) -> tuple[float, int]:
+    """Return in how many seconds the next look is, and how many there were."""
+    ask = (
+        "SELECT extract(epoch FROM look_again_at - clock_timestamp())::float8 AS left, looks"
+        " FROM effects WHERE look_again_at IS NOT NULL"
+    )
+    row = await scene.owner.fetchrow(ask)
+    return row["left"], row["looks"]
+
+
+async def test_the_member_is_read_after_30_seconds_2_minutes_and_10_minutes(scene: Scene) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.carry_out()
+
+    for seconds, looks in ((30, 0), (90, 1), (480, 2)):
+        left, looked = await doubt(scene)
+        assert (looks, True) == (looked, seconds - 5 < left <= seconds)
+        assert [] == await scene.standings.in_doubt(9)
+        await scene.doubts_due()
+        assert [(scene.guild_id, scene.client.user("max"))] == await scene.standings.in_doubt(9)
+        await scene.look()
+    assert [] == await scene.in_doubt()
+
+
+async def test_an_early_look_does_not_count_as_one_of_the_three(scene: Scene) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.carry_out()
+
+    for _ in range(5):
+        await scene.look()
+
+    assert 0 == (await doubt(scene))[1]
+
+
+async def test_a_confirmed_attempt_leaves_an_earlier_doubt_on_its_schedule(scene: Scene) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    before = await doubt(scene)
+    await scene.owner.execute("UPDATE effects SET looks = 1")
+
+    await scene.carry_out()
+
+    left, looks = await doubt(scene)
+    assert [(GIVE_ROLE, "done")] == await scene.effects()
+    assert looks == 1
+    assert before[0] - 2 < left <= before[0]
+
+
+async def test_an_answered_attempt_leaves_no_doubt(scene: Scene) -> None:
+    await scene.given()
+    assert [] == await scene.in_doubt()
+
+
+@pytest.mark.parametrize(
+    "refusal", [{"status": 429, "body": {"retry_after": 0.1}}, {"code": 50013}]
+)
+async def test_a_refused_attempt_leaves_no_doubt(scene: Scene, refusal: dict[str, Any]) -> None:
+    await scene.fault(method="PUT", path=ROLE_ROUTE, **refusal)
+    await scene.set()
+    await scene.carry_out()
+
+    assert [] == await scene.in_doubt()
+
+
+async def test_a_refused_attempt_leaves_an_earlier_doubt(scene: Scene) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.fault(method="PUT", path=ROLE_ROUTE, code=50013)
+    await scene.carry_out()
+
+    assert [(GIVE_ROLE, "stuck")] == await scene.effects()
+    left, looks = await doubt(scene)
+    assert (0, True) == (looks, 25 < left <= 30)
+
+
+@pytest.mark.parametrize("step", ["1 hour", "-1 hour", "5 minutes", "-5 minutes", "1 year"])
+async def test_whatever_the_clock_of_the_database_does_a_look_comes_within_ten_minutes(
+    scene: Scene, step: str
+) -> None:
+    """A clock that went by *step* is a row that is as much away from it the other way."""
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.owner.execute(
+        "UPDATE effects SET look_again_at = look_again_at - $1::text::interval", step
+    )
+
+    due = bool(await scene.standings.in_doubt(9))
+    left, _ = await doubt(scene)
+
+    assert due or 0 < left <= 600
+    await scene.doubts_due()
+    assert 3 == await scene.agree()
+
+
+async def test_a_moderator_who_takes_the_role_when_the_doubt_is_over_ends_the_timer(
+    scene: Scene,
+) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.carry_out()
+    for _ in range(3):  # again and again while it is in doubt: it is given back
+        await scene.later(5)
+        await scene.member("take", role="VIP")
+        await scene.doubts_due()
+        await scene.look()
+        await scene.carry_out()
+        assert ["VIP"] == scene.roles()
+    assert [] == await scene.in_doubt()
+
+    await scene.later(5)
+    await scene.member("take", role="VIP")
+    await scene.look()
+
+    assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
+
+
+async def test_a_look_that_finds_nothing_out_does_not_count(scene: Scene) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.doubts_due()
+
+    for trouble in ({"status": 500}, {"status": 503}, {"reset": True}):
+        await scene.fault(method="GET", path=MEMBER_ROUTE, **trouble)
+        assert AGAIN_AFTER == await scene.look()
+    await scene.fault(method="GET", path=MEMBER_ROUTE, code=50001)
+    assert REFUSED_AFTER == await scene.look()
+    scene.server.away = Stuck(INVITE)
+    assert REFUSED_AFTER == await scene.look()
+
+    assert 0 == (await doubt(scene))[1]
+
+
+async def test_a_member_of_no_timer_is_not_read(scene: Scene) -> None:
+    assert await scene.look() is None
+    assert 0 == scene.asked("GET", "/members/")
