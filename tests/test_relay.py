@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -32,7 +33,7 @@ from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.lease import Lease
-from boostmon.projections.owed import LONGEST_WAIT, OwedEffects
+from boostmon.projections.owed import LONGEST_WAIT, OwedEffect, OwedEffects
 from boostmon.projections.role_timers import RoleTimers
 from tests.description import complaints_about
 from tests.sandbox_client import Client, sandbox
@@ -408,6 +409,31 @@ async def test_a_doubt_older_than_the_nonce_is_settled_by_reading_back(
     (message,) = stage.posted()
     assert message["id"] == effects[-1]["receipt"]["message_id"]
     assert effects[-1]["attempts"] == 1
+
+
+async def test_a_doubt_is_settled_whatever_the_databases_clock_said_when_it_was_recorded(
+    stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "SLOWEST_RETRY", 0.3)
+    found = OwedEffects.find
+
+    async def find(self: OwedEffects, position: int, kind: str) -> OwedEffect | None:
+        effect = await found(self, position, kind)
+        if effect is None:
+            return None
+        ahead = effect.recorded_at + timedelta(hours=2)
+        return msgspec.structs.replace(effect, recorded_at=ahead)
+
+    monkeypatch.setattr(OwedEffects, "find", find)
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
+    await stage.pass_time(HOUR)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    await make_older(owner)
+    await stage.client.sim("clock", {"advance_ms": 600_000})
+    await stage.settled()
+    assert 1 == len(stage.posted())
 
 
 async def test_a_notice_that_did_not_arrive_is_sent_again_after_reading_back(

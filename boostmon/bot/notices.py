@@ -1,7 +1,7 @@
 """Notices: to the timer's channel, or by direct message where that fails; each once."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from boostmon import machine
 from boostmon.bot import replies
@@ -23,7 +23,7 @@ from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
 NONCE_HOLDS = 60.0  # seconds; Discord says "the past few minutes"
-SKEW = timedelta(seconds=10)  # between Discord's clock and the database's
+SKEW = timedelta(seconds=10)  # between Discord's clock and ours
 OPENING_PATIENCE = 0.5  # seconds
 MINUTES = re.compile(r"[0-9]+\\ minutes?")  # as re.escape leaves it
 
@@ -138,7 +138,9 @@ class Notices:
         return None
 
     async def _sent_before(self, effect: OwedEffect, channel_id: str) -> Receipt | Final | None:
-        own = await self._api.own_messages_since(channel_id, effect.recorded_at - SKEW)
+        # By the database's clock, or by the one that was followed, if that was earlier.
+        since = min(effect.recorded_at, datetime.fromtimestamp(effect.event.at / 1000, UTC))
+        own = await self._api.own_messages_since(channel_id, since - SKEW)
         if own is None:
             return Final("an attempt may have sent it; too much was said since to find out")
         text = self._text(effect, effect.role_name or "")
