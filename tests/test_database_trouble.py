@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from msgspec import Struct
 
@@ -97,6 +98,32 @@ async def test_a_restart_loses_no_command_no_effect_and_no_session(alone: Node) 
         assert (await town.events()).count("TimerSet") == 2
         assert (await town.events()).count("Expired") == 1
         assert _sessions(town) == before
+    await _assert_clean(place.owner_url)
+
+
+async def test_a_countdown_that_waited_for_the_database_is_whole(alone: Node) -> None:
+    place, minute, away = Place(alone.url(BOT), alone.url("boostmon")), 60_000, 80_000
+    async with _town(place) as town:
+        clock: Any = town._surroundings.clock  # noqa: SLF001 - it is to pass quickly
+        await _ending_soon(town)
+        await alone.stop()
+        asked = await _given(town, "1")
+        paused = await town.send("mona", "pausetime", user="vera", role="VIP")
+        await town.wait(asked, "edited")
+        before, clock._offset = clock.now(), clock._offset + away  # noqa: SLF001 - the same
+        await alone.start()
+        told = [_title(await _outcome(town, each)) for each in (asked, paused)]
+        ask = "SELECT data::text FROM event_log WHERE type = $1 ORDER BY position DESC LIMIT 1"
+        begun = msgspec.json.decode((await town.database.fetch(ask, "TimerSet"))[0][0])
+        held = msgspec.json.decode((await town.database.fetch(ask, "Paused"))[0][0])
+
+        assert ["Timed Role Activated", "Timed Role Paused"] == told
+        assert before + away <= begun["at"]
+        assert begun["at"] + minute == begun["expires_at"]
+        assert held["at"] <= before
+        assert 0 < held["remaining_ms"] <= 3000
+        await _until(lambda: town.roles_of("max") == ["VIP"])
+        assert "Expired" not in await town.events()
     await _assert_clean(place.owner_url)
 
 

@@ -43,7 +43,7 @@ class AgreedClock:
     """
 
     def __init__(self, *, one_witness: bool) -> None:
-        self._database_clock = DatabaseClock(lambda: machine.monotonic())  # noqa: PLW0108 - as it is then
+        self._database_clock = DatabaseClock()
         self._one_witness = one_witness
         self._heard = Heard()
         self._heard_at = -math.inf

@@ -67,8 +67,8 @@ class DatabaseClock:
 
     trusted = True
 
-    def __init__(self, monotonic: Callable[[], float] = machine.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(self, monotonic: Callable[[], float] | None = None) -> None:
+        self._monotonic = monotonic or (lambda: machine.monotonic())  # noqa: PLW0108 - a test may set it
         self._offset: float | None = None
 
     @property

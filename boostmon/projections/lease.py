@@ -47,12 +47,12 @@ class Lease:
         *,
         name: str,
         holder: str,
-        monotonic: Callable[[], float] = machine.monotonic,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._database = database
         self._name = name
         self._holder = holder
-        self._monotonic = monotonic
+        self._monotonic = monotonic or (lambda: machine.monotonic())  # noqa: PLW0108 - a test may set it
         self._until = 0.0
         self._seen: Sighting | None = None
 
