@@ -86,6 +86,15 @@ def with_schema(url: str, name: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc or "", query=query))
 
 
+async def six_hours_behind(schema: Schema, owner: asyncpg.Connection) -> str:
+    """Return a URL of the owner behind which the database's clock seems to be six hours behind."""
+    await owner.execute(
+        f"CREATE FUNCTION {schema.name}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE"
+        " AS $$ SELECT pg_catalog.clock_timestamp() - interval '6 hours' $$"
+    )
+    return schema.owner_url.replace(schema.name, f"{schema.name},pg_catalog")
+
+
 def as_bot(schema: Schema) -> str:
     """Say where the bot connects as a role that owns nothing, or skip the test."""
     return _as_role(schema.bot_url, "may not create roles")

@@ -17,7 +17,7 @@ from boostmon.database.agreed_clock import AgreedClock
 from boostmon.database.pool import Database
 from boostmon.database.witnesses import NAMES
 from boostmon.sandbox import responses
-from tests.databases import Schema
+from tests.databases import Schema, six_hours_behind
 from tests.process import at_work
 from tests.sandbox_client import sandbox as a_sandbox
 from tests.test_agreed_clock import World, followed
@@ -26,11 +26,6 @@ from tests.town import Town
 from tests.town import town as a_town
 
 HOUR = 3600.0
-# The database's clock, as everything that the bot asks sees it.
-OFF = """
-CREATE FUNCTION {schema}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
-$$ SELECT pg_catalog.clock_timestamp() - interval '6 hours' $$
-"""
 SENTENCE = "BoostMon's clocks disagree, so no end can be told; try again in ten minutes."
 REFUSED = {
     "settime": {"user": "max", "role": "VIP", "duration": "1h"},
@@ -154,8 +149,7 @@ async def test_a_clock_that_is_wrong_at_the_start_starts_and_ends_nothing(
 async def test_a_process_over_a_database_that_is_hours_off_ends_timers_when_they_should(
     migrated: Schema, owner: asyncpg.Connection, database: Database
 ) -> None:
-    await owner.execute(OFF.format(schema=migrated.name))
-    url = migrated.owner_url.replace(migrated.name, f"{migrated.name},pg_catalog")
+    url = await six_hours_behind(migrated, owner)
     async with at_work(database, url) as bot:
         began = time.time()
         await bot.town.say("olga", "settime", user="max", role="VIP", duration="1h")

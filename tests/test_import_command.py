@@ -24,7 +24,7 @@ from boostmon.database.pool import Database
 from boostmon.errors import ImportRefusedError
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.sandbox import Sandbox
-from tests.databases import Schema, TestServer, schema
+from tests.databases import Schema, TestServer, schema, six_hours_behind
 from tests.javascript_bot import put, their_database
 from tests.test_cli import boostmon, discord, start
 from tests.timers import GUILD, ROLE, M, handler_over, slash
@@ -111,6 +111,19 @@ async def test_a_run_names_what_was_not_imported(tmp_path: Path, end: int, owner
         "1 skipped",
     ] == outcome.out.splitlines()
     assert UNCHECKED in outcome.err.splitlines()
+
+
+async def test_a_database_whose_clock_is_off_imports_nothing(
+    tmp_path: Path, end: int, migrated: Schema, owner: asyncpg.Connection
+) -> None:
+    url = await six_hours_behind(migrated, owner)
+    file = data_json(tmp_path, members({"expiresAt": end}, USER))
+
+    outcome = await boostmon("import", file, "--guild", GUILD, "--skip-past", DATABASE_URL=url)
+
+    assert outcome.code == 1
+    assert "The database's clock is 21,600 s apart from this machine's" in outcome.err
+    assert 0 == await owner.fetchval("SELECT count(*) FROM events")
 
 
 async def test_json_tells_how_each_timer_stands(tmp_path: Path, end: int, owner_url: str) -> None:

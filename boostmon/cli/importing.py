@@ -23,8 +23,9 @@ from boostmon.commands.import_shapes import Judged, refuse_unknown_roles
 from boostmon.commands.importer import Imported, Importer
 from boostmon.commands.js_table import read_table
 from boostmon.config import ClockConfig, DiscordConfig, SweepConfig, load
-from boostmon.database.clock import open_clock
-from boostmon.database.pool import connect
+from boostmon.database.clock import open_clock, skew
+from boostmon.database.pool import Database, connect
+from boostmon.database.witnesses import AGREES
 from boostmon.errors import DiscordError, ImportRefusedError
 from boostmon.events.store import EventStore
 from boostmon.projections.standings import Standings
@@ -129,6 +130,16 @@ def _warn(sentence: str) -> None:
     click.echo(f"warning: {sentence}", err=True)
 
 
+async def _refuse_doubt(database: Database) -> None:
+    """Refuse to import by a clock that this machine's gainsays: it decides what has ended."""
+    ahead = await database.run(skew)
+    if abs(ahead) * 1000 > AGREES:
+        raise ImportRefusedError(
+            f"The database's clock is {abs(ahead):,.0f} s apart from this machine's, so nobody can "
+            "tell what has ended; set both by NTP, and import again."
+        )
+
+
 async def _append(place: Place, judged: Judged, options: Options) -> list[Imported]:
     minutes = load(SweepConfig, os.environ).boostmon_warning_minutes
     clock_file = load(ClockConfig, os.environ).clock_file
@@ -136,6 +147,8 @@ async def _append(place: Place, judged: Judged, options: Options) -> list[Import
         await connect(place.url, statement_cache=place.statement_cache) as database,
         open_clock(database, clock_file) as clock,
     ):
+        if clock_file is None:
+            await _refuse_doubt(database)
         importer = Importer(
             EventStore(database),
             now=clock.now(),
