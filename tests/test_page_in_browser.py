@@ -296,6 +296,77 @@ async def test_people_and_roles_change_under_the_hand(client: Client, mona: Pers
     await expect(mona.find("#requests li").first).to_contain_text("500PUT")
 
 
+@pytest.mark.parametrize(
+    ("route", "way", "told"),
+    [
+        ("Role changes", "Carried out 12 s later", "roles carried out 12 s later"),
+        ("Reading a member", "Old answer, of 5 s ago", "members answered from 5 s ago"),
+        ("Everything", "Dated 2 hours ahead", "everything dated 7200 s ahead"),
+        ("Everything", "A page, 502", "everything answered with 502"),
+    ],
+)
+async def test_answers_go_wrong_in_the_ways_of_the_list(
+    client: Client, mona: Person, route: str, way: str, told: str
+) -> None:
+    await mona.find("#fault-route").select_option(label=route)
+    await mona.find("#fault-way").select_option(label=way)
+    await mona.find("#fault-times").select_option(label="Until stopped")
+    await mona.find("#arm").click()
+    await expect(mona.find("#faults li")).to_have_text([f"{told} · 0 so farStop"])
+    await mona.find("#faults button").click()
+    await expect(mona.find("#no-faults")).to_be_visible()
+    assert [] == client.sandbox.discord.faults.all
+
+
+@pytest.mark.parametrize(
+    ("event", "way", "told"),
+    [
+        ("Role changes", "Lost", "role changes lost"),
+        ("Members asked for", "5 s late", "members asked for 5 s late"),
+        ("Commands", "Twice, 5 s apart", "commands twice"),
+        ("The audit log", "Lost", "audit log lost"),
+        ("The audit log and its entries", "Lost", "entries of the audit log lost"),
+    ],
+)
+async def test_events_go_wrong_in_the_ways_of_the_list(
+    client: Client, mona: Person, event: str, way: str, told: str
+) -> None:
+    await mona.find("#event-name").select_option(label=event)
+    await mona.find("#event-way").select_option(label=way)
+    await mona.find("#arm-events").click()
+    await expect(mona.find("#faults li")).to_have_text([f"{told} · 0 of 1Stop"])
+    (fault,) = client.sandbox.discord.faults.all
+    assert (1, 0) == (fault.times, fault.used)
+
+
+async def test_what_has_gone_wrong_often_enough_leaves_the_list(
+    client: Client, mona: Person
+) -> None:
+    await client.sim("bot", {"privileged_intents": ["members"]})
+    await mona.find("#event-name").select_option(label="Role changes")
+    await mona.find("#arm-events").click()
+    await expect(mona.find("#faults li")).to_have_count(1)
+    async with client.gateway(intents=3):
+        await client.sim("member", {"user": "max", "action": "give", "role": "VIP"})
+        await expect(mona.find("#no-faults")).to_be_visible()
+
+
+async def test_an_entry_of_the_audit_log_cannot_be_doubled(mona: Person) -> None:
+    await mona.find("#event-way").select_option(label="Twice, 5 s apart")
+    await mona.find("#event-name").select_option(label="The audit log and its entries")
+    await expect(mona.find("#event-way")).to_have_value("lose")
+
+
+async def test_a_server_asks_for_two_factor_and_no_longer(client: Client, mona: Person) -> None:
+    button = mona.find("#two-factor")
+    await button.click()
+    await expect(button).to_have_text("No longer ask for two-factor")
+    assert 60003 == (await client.api("PUT", client.held("max", "Trial"))).code
+    await button.click()
+    await expect(button).to_have_text("Ask for two-factor")
+    assert 204 == (await client.api("PUT", client.held("max", "Trial"))).status
+
+
 async def test_who_writes_nothing_may_write_nothing(client: Client, mona: Person) -> None:
     deny = [{"role": "@everyone", "deny": ["SEND_MESSAGES"]}]
     await client.sim("channel", {"channel": "general", "action": "edit", "overwrites": deny})
@@ -387,6 +458,10 @@ async def test_nothing_on_the_page_is_a_barrier(
         for tab in ("requests", "audit", "trouble"):
             await mona.find(f"#tab-{tab}").click()
             assert await mona.barriers() == []
+        for arm in ("#arm", "#arm-events"):
+            await mona.find(arm).click()
+        await expect(mona.find("#faults li")).to_have_count(2)
+        assert await mona.barriers() == []
         await mona.picture(f"plain-{scheme}")
 
 

@@ -32,7 +32,9 @@ def audit(discord: Discord, guild: Guild, by: Cause, what: Json) -> None:
     fault = discord.faults.take_entry(what["action_type"], by_bot=by_bot)
     if fault is None:
         _publish(discord, guild, entry)
-    elif fault.audit_log == "delay":
+        return
+    discord.sessions.tell_faults()
+    if fault.audit_log == "delay":
         discord.later.after(fault.seconds, lambda: _publish(discord, guild, entry))
 
 

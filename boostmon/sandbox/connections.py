@@ -48,7 +48,7 @@ def _arm(
         times=change.times,
     )
     discord.faults.events.append(fault)
-    discord.tell_faults()
+    discord.sessions.tell_faults()
     return fault
 
 

@@ -118,13 +118,13 @@ class Control:
                     "a fault needs a status, a code, a hang, a reset, an effect or a date"
                 )
             self._discord.faults.armed.append(fault)
-        self._discord.tell_faults()
+        self._discord.sessions.tell_faults()
         return fault
 
     async def _disarm(self, request: web.Request, _: bytes) -> Any:
         fault_id = _number(request, "id") if "id" in request.query else None
         self._discord.faults.clear(fault_id)
-        self._discord.tell_faults()
+        self._discord.sessions.tell_faults()
         return self._discord.faults.all
 
     async def _limits(self, _: web.Request, raw: bytes) -> Any:

@@ -55,10 +55,6 @@ class Discord:
         """Let interactions and nonces age at once."""
         self._ahead += seconds
 
-    def tell_faults(self) -> None:
-        """Tell those who look on which faults are armed."""
-        self.watch.tell("FAULTS", lambda: self.faults.all)
-
     def remember_nonce(self, message: Message) -> None:
         """Note that a message had a nonce; those too old to matter are forgotten."""
         if message.nonce is None:

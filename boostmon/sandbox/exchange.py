@@ -29,6 +29,8 @@ class Exchange:
         self._discord, self._request, self._entry = discord, request, entry
         self._where = request.method, entry["path"], entry["route"]
         self._wrong_date = discord.faults.take_date(*self._where)
+        if self._wrong_date is not None:
+            discord.sessions.tell_faults()
 
     async def run(self, answer: Answer) -> web.StreamResponse:
         """Answer: before or after the effect, late, wrong, or not at all."""

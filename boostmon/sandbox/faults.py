@@ -131,14 +131,14 @@ class Faults:
         """Use up one fault for an entry of the audit log, if one is armed for it."""
         return _take(f for f in self.entries if f.meets(action_type, by_bot=by_bot))
 
-    def delays(self, bot: str, shard: int, session: str, event: str) -> list[float]:
-        """Return after how many seconds an event comes to a session; an empty list is never."""
+    def take_event(self, bot: str, shard: int, session: str, event: str) -> EventFault | None:
+        """Use up one fault for an event on its way to a session, if one is armed for it."""
         for fault in self.events:
             if fault.meets(bot, shard, session, event):
                 fault.used += 1
                 fault.sessions[session] = fault.sessions.get(session, 0) + 1
-                return fault.delays
-        return [0.0]
+                return fault
+        return None
 
     def clear(self, fault_id: int | None = None) -> None:
         """Disarm one fault, or all."""

@@ -42,6 +42,7 @@ def bot(discord: Discord, it: Bot) -> Json:
         "id": it.id,
         "name": it.name,
         "token": it.token,
+        "owner_id": it.owner_id,
         "connected": any(session.connection for session in mine),
         "commands": {scope: list(listed.values()) for scope, listed in it.commands.items()},
     }
@@ -52,6 +53,7 @@ def _guild(discord: Discord, it: Guild) -> Json:
         "id": it.id,
         "name": it.name,
         "owner_id": it.owner_id,
+        "mfa_level": it.mfa_level,
         "available": it.available,
         "roles": [render.role(role) for role in it.roles.values()],
         "members": [render.member(discord.world, member) for member in it.members.values()],

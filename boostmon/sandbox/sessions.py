@@ -115,7 +115,12 @@ class Session:
             self._send(event, data)
             return
         shard, _ = self.shard
-        for seconds in self.among.faults.delays(self.bot_id, shard, self.id, event):
+        fault = self.among.faults.take_event(self.bot_id, shard, self.id, event)
+        if fault is None:
+            self._send(event, data)
+            return
+        self.among.tell_faults()
+        for seconds in fault.delays:
             self.among.later.after(seconds, partial(self._send, event, data))
 
     def _send(self, event: str, data: Json) -> None:
@@ -141,6 +146,10 @@ class Sessions:
         self.faults = Faults()
         self._all: dict[str, Session] = {}
         self.watch = Watch()
+
+    def tell_faults(self) -> None:
+        """Tell those who look on which faults are armed, and how often they were used."""
+        self.watch.tell("FAULTS", lambda: self.faults.all)
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._all.values()))

@@ -78,8 +78,8 @@ export const CHANGES = {
   },
   GUILD_UPDATE(store, data) {
     const guild = store.guilds.get(data.id);
-    if (guild) guild.name = data.name;
-    store.touch("places");
+    if (guild) [guild.name, guild.mfa_level] = [data.name, data.mfa_level];
+    store.touch("places", "roles");
   },
   GUILD_AUDIT_LOG_ENTRY_CREATE(store, data) {
     const log = store.guilds.get(data.guild_id)?.audit_log;

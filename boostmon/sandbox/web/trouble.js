@@ -1,25 +1,16 @@
 // Controls for trouble: what can go wrong with members, roles, Discord and the bot.
 
-import { post, sim } from "./connection.js";
+import { sim } from "./connection.js";
 import { demo, setDemoBot } from "./demo.js";
 import { byId, fill, h, write } from "./dom.js";
+import { armEvents, armFault, showFaults } from "./faults.js";
 import { higher, keyOf, nameOf } from "./names.js";
 import { rush } from "./rush.js";
 import { store } from "./store.js";
 
-const FOREVER = 1_000_000;
-const ROUTES = {
-  roles: { method: "*", path: "/guilds/{guild_id}/members/{user_id}/roles/{role_id}" },
-  messages: { method: "POST", path: "/channels/{channel_id}/messages" },
-  dms: { method: "POST", path: "/users/@me/channels" },
-  replies: { method: "*", path: "/webhooks/*" },
-  everything: { method: "*", path: "*" },
-};
-const WAYS = { 500: { status: 500 }, 429: { status: 429 }, slow: { hang: 5 }, cut: { reset: true } };
-
 export function showTrouble() {
   store.on("people selected roles rows", draw);
-  store.on("faults", drawFaults);
+  showFaults();
   store.on("bots bot demo", drawBot);
   store.on("last", drawRush);
   byId("trouble-member").addEventListener("change", (event) => store.select(event.target.value));
@@ -30,7 +21,9 @@ export function showTrouble() {
   ready("sink-bot", () => sim("role", { guild: store.guildId, role: botRole().id, action: "move", position: 1 }));
   ready("raise-bot", () => sim("role", { guild: store.guildId, role: botRole().id, action: "move", position: store.guild.roles.size - 1 }));
   ready("delete-role", () => sim("role", { guild: store.guildId, role: byId("doomed-role").value, action: "delete" }));
-  ready("arm", () => sim("fault", { ...ROUTES[byId("fault-route").value], ...WAYS[byId("fault-way").value], times: Number(byId("fault-times").value) || FOREVER }));
+  ready("two-factor", switchTwoFactor);
+  ready("arm", armFault);
+  ready("arm-events", armEvents);
   ready("cut", () => sim("gateway", { bot: bot().id, action: "drop" }));
   ready("bot-power", () => setDemoBot(demo.bot === "stopped" ? "start" : "stop"));
   ready("rush", () => rush(store.last, (told) => write(byId("rush-said"), told)));
@@ -56,6 +49,13 @@ const bot = () => [...store.bots.values()][0];
 const botRole = () => [...store.guild.roles.values()].find((one) => one.tags?.bot_id === bot().id);
 const changeRole = (action) => sim("member", { guild: store.guildId, user: chosen(), action, role: byId("hand-role").value, by: store.me });
 
+/** Let the server ask for two-factor, which the bot's owner then lacks; or no longer. */
+async function switchTwoFactor() {
+  const required = !store.guild.mfa_level;
+  await sim("user", { user: bot().owner_id, two_factor: !required });
+  await sim("guild", { guild: store.guildId, action: "two_factor", required });
+}
+
 function draw() {
   const people = [...store.users.values()].filter((one) => !one.bot);
   fill(byId("trouble-member"), people, (one) => one.id, (one) => keyOf(one.id), (one) => h("option", { value: one.id }, nameOf(one.id)));
@@ -63,6 +63,7 @@ function draw() {
   if (!store.guild || !user()) return;
   write(byId("toggle-dms"), user().dms_open ? "Close their DMs" : "Open their DMs");
   write(byId("toggle-member"), here() ? "Let them leave" : "Let them rejoin");
+  write(byId("two-factor"), store.guild.mfa_level ? "No longer ask for two-factor" : "Ask for two-factor");
   const roles = [...store.guild.roles.values()].filter((one) => one.id !== store.guildId).sort(higher);
   const option = (one) => h("option", { value: one.id }, one.name);
   fill(byId("hand-role"), roles.filter((one) => !one.managed), (one) => one.id, (one) => one.name, option);
@@ -71,20 +72,6 @@ function draw() {
   const lowest = botRole()?.position === 1;
   byId("sink-bot").disabled = !botRole() || lowest;
   byId("raise-bot").disabled = !botRole() || botRole().position === store.guild.roles.size - 1;
-}
-
-function drawFaults() {
-  byId("no-faults").hidden = store.faults.some((one) => one.used < one.times);
-  const armed = store.faults.filter((one) => one.used < one.times);
-  fill(byId("faults"), armed, (one) => one.id, (one) => String(one.used), drawFault);
-}
-
-function drawFault(one) {
-  const route = Object.entries(ROUTES).find(([, it]) => it.path === one.path)?.[0] ?? one.path;
-  const way = one.reset ? "cut off" : one.status ? `answered with ${one.status}` : `${one.hang} s late`;
-  const count = one.times >= FOREVER ? `${one.used} so far` : `${one.used} of ${one.times}`;
-  const remove = () => post(`/_sim/fault?id=${one.id}`, undefined, "DELETE");
-  return h("li", {}, h("span", {}, h("b", {}, route), ` ${way} · ${count}`), h("button", { type: "button", class: "button plain small", on: { click: remove }, "aria-label": `Stop this: ${route} ${way}` }, "Stop"));
 }
 
 function drawBot() {
