@@ -16,7 +16,8 @@ from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.notices import Notices
-from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.pace import Limits as Expected
+from boostmon.bot.pace import Pace
 from boostmon.bot.receipts import put_down
 from boostmon.bot.refusals import Verdict
 from boostmon.commands.decider import Clear, SetTime
@@ -30,6 +31,7 @@ from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.role_timers import RoleTimers
 from boostmon.projections.standings import Found, Standing, Standings
+from boostmon.sandbox import Limits
 from tests.description import complaints_about
 from tests.sandbox_client import Client, sandbox
 from tests.test_handler import StillClock
@@ -39,6 +41,7 @@ from tests.timers import M, handler_over, slash
 MEMBER_ROUTE = "/guilds/{guild_id}/members/{user_id}"
 ROLE_ROUTE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 AUDIT_ROUTE = "/guilds/{guild_id}/audit-logs"
+MANY = (10_000, 1.0)
 
 
 class Server:
@@ -98,7 +101,7 @@ class Process:
         *,
         role_taken: Literal["end", "restore"] = "end",
     ) -> None:
-        self.clock, self.pace = StillClock(1_700_000_000_000), Pace(Limits())
+        self.clock, self.pace = StillClock(1_700_000_000_000), Pace(Expected())
         self.api = DiscordApi(http, self.pace)
         self.owed, self.standings = OwedEffects(database), Standings(database)
         self.server, self.speaker, self.differences = Server(), Speaker(), Differences()
@@ -157,6 +160,7 @@ class Scene(Process):
     ) -> None:
         super().__init__(database, http, role_taken=role_taken)
         self.database, self.owner, self.client, self._http = database, owner, client, http
+        self.patch = patch
         self._apart, self._ahead, monotonic = 0.0, 0.0, machine.monotonic
         patch.setattr(machine, "monotonic", lambda: monotonic() + self._ahead)
         self._sweeper = Sweeper(
@@ -330,7 +334,8 @@ async def scene(
     role_taken: Literal["end", "restore"] = "end",
 ) -> AsyncIterator[Scene]:
     """Lend a scene, in which nothing has happened yet."""
-    async with sandbox() as client:
+    # A test that lets machine time pass makes the pace believe that limits are over.
+    async with sandbox(limits=Limits(roles=MANY, other=MANY, everything=MANY)) as client:
         patch.setattr(Route, "BASE", client.sandbox.api)
         http = HTTPClient(loop=asyncio.get_running_loop())
         await http.static_login(client.sandbox.token)

@@ -6,19 +6,25 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import astuple
 
+from boostmon.bot import absences
 from boostmon.bot.absences import PROVEN_AFTER
 from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
 from boostmon.bot.refusals import INVITE, Stuck
 from boostmon.commands.decider import AddTime, Pause
+from boostmon.commands.removals import end_all, restore_all
 from boostmon.database.pool import Database
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.history import history
+from boostmon.projections.replay import check, replay
 from tests.scene import AUDIT_ROUTE, MEMBER_ROUTE, ROLE_ROUTE, Scene
 from tests.scene import scene as a_scene
 from tests.test_observer import until
-from tests.timers import M
+from tests.timers import M, handler_over
+
+TOO_MANY = 3
 
 
 @pytest.fixture
@@ -120,6 +126,28 @@ async def test_what_was_read_before_a_freeze_is_not_believed(
 
     assert AGAIN_AFTER == await scene.look()
     assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+async def test_what_was_read_before_a_freeze_opens_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.member("join")
+    read = scene.api.member
+
+    async def freeze(*whose: str) -> Any:
+        seen = await read(*whose)
+        scene.wait(BELIEVED_FOR + 1)
+        return seen
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.api, "member", freeze)
+        assert AGAIN_AFTER == await scene.look()
+    assert ([], []) == (await scene.open(), scene.found)
+
+    assert await scene.look() is None
+    assert [GIVE_ROLE] == await scene.open()
 
 
 async def test_who_does_not_speak_to_discord_any_more_decides_nothing(
@@ -861,3 +889,327 @@ async def test_a_look_that_finds_nothing_out_does_not_count(scene: Scene) -> Non
 async def test_a_member_of_no_timer_is_not_read(scene: Scene) -> None:
     assert await scene.look() is None
     assert 0 == scene.asked("GET", "/members/")
+
+
+# A7: imported timers.
+
+
+async def test_an_imported_role_that_is_held_is_like_all_others_from_then_on(scene: Scene) -> None:
+    await scene.member("give", role="VIP")
+    await scene.imports()
+    assert await scene.look() is None
+    assert [(GIVE_ROLE, "done")] == await scene.effects()
+    await scene.later(5)
+
+    await scene.member("take", role="VIP")
+    await scene.look()
+
+    assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
+    assert scene.client.user("olga") == scene.differences.found[-1][1]
+
+
+async def test_who_was_imported_and_left_and_came_back_unseen_gets_the_role(scene: Scene) -> None:
+    await scene.member("give", role="VIP")
+    await scene.imports()
+    await scene.look()
+    await scene.member("leave")
+    await scene.member("join")
+
+    await scene.look()
+    await scene.carry_out()
+
+    assert (["TimerSet"], ["VIP"]) == (await scene.log(), scene.roles())
+
+
+async def test_who_was_imported_and_was_never_read_before_coming_back_gets_the_role(
+    scene: Scene,
+) -> None:
+    await scene.member("give", role="VIP")
+    await scene.imports()
+    await scene.member("leave")
+    await scene.member("join")
+
+    await scene.look()
+    await scene.carry_out()
+
+    assert (["left_and_returned"], ["VIP"]) == (scene.found, scene.roles())
+
+
+async def test_an_imported_role_that_is_absent_is_reported_and_neither_given_nor_ended(
+    scene: Scene,
+) -> None:
+    await scene.imports()
+
+    for _ in range(2):
+        assert await scene.look() is None
+        scene.wait(61)
+
+    assert (["TimerSet"], []) == (await scene.log(), await scene.effects())
+    assert ["import_not_held"] == [each.found for each in await scene.standings.undecided()]
+    assert [] == scene.roles()
+
+
+async def test_an_imported_role_that_was_absent_and_is_held_now_is_no_longer_reported(
+    scene: Scene,
+) -> None:
+    await scene.imports()
+    await scene.look()
+    await scene.member("give", role="VIP")
+
+    await scene.look()
+
+    assert [] == await scene.standings.undecided()
+    assert [(GIVE_ROLE, "done")] == await scene.effects()
+
+
+async def test_a_member_of_two_imported_timers_has_each_judged_by_itself(scene: Scene) -> None:
+    await scene.member("give", role="VIP")
+    await scene.imports()
+    await scene.imports(role="Trial")
+
+    await scene.look()
+
+    assert [(GIVE_ROLE, "done")] == await scene.effects()
+    assert [scene.timer(role="Trial")] == [each.timer for each in await scene.standings.undecided()]
+
+
+# Too many at once.
+
+
+async def gone(scene: Scene, count: int) -> list[str]:
+    """Have members whose role was given and confirmed, and is missing; return their names.
+
+    More than three are too many here.
+    """
+    scene.patch.setattr(absences, "TOO_MANY", TOO_MANY)
+    names = [f"member{number}" for number in range(count)]
+    for name in names:
+        await scene.member("join", name)
+    scene.client.ids = scene.client.sandbox.state()["ids"]
+    for name in names:
+        await scene.set(name)
+    await scene.owner.execute("UPDATE effects SET state = 'done', receipt = '{}', done_at = now()")
+    return names
+
+
+async def look_at_all(scene: Scene, names: list[str]) -> None:
+    """Look at each, a minute later once more, and a third time."""
+    for _ in range(3):
+        for name in names:
+            await scene.look(name)
+        scene.wait(61)
+
+
+async def test_too_many_missing_at_once_are_held_back(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+
+    await look_at_all(scene, names)
+
+    assert ["TimerSet"] * len(names) == await scene.log()
+    assert ([], ["too_many_taken"] * len(names)) == (await scene.open(), scene.found)
+    assert {scene.timer(name) for name in names} == {
+        each.timer for each in await scene.standings.undecided(scene.guild_id)
+    }
+
+
+async def test_fewer_missing_at_once_end(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY)
+
+    await look_at_all(scene, names)
+
+    assert ["Cleared taken_by_hand"] * len(names) == (await scene.log())[len(names) :]
+
+
+async def test_with_restore_too_many_are_held_back_as_well(restoring: Scene) -> None:
+    names = await gone(restoring, TOO_MANY + 1)
+
+    await look_at_all(restoring, names)
+
+    assert (["too_many_taken"] * len(names), []) == (restoring.found, await restoring.open())
+
+
+async def test_what_is_held_back_stays_so_after_a_restart(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+    other = scene.another()
+
+    for _ in range(2):
+        for name in names:
+            assert await scene.look(name, by=other) is None
+        scene.wait(601)
+
+    assert (["TimerSet"] * len(names), []) == (await scene.log(), other.found)
+
+
+async def test_a_command_lifts_the_hold_of_its_timer_alone(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+
+    await scene.command(AddTime(scene.clock.time, HOUR, M), names[0])
+    await scene.carry_out()
+    for name in names:
+        await scene.look(name)
+
+    assert (["VIP"], []) == (scene.roles(names[0]), scene.roles(names[1]))
+    assert len(names) - 1 == len(await scene.standings.undecided())
+    assert not (await scene.standing(names[0])).held_back
+
+
+async def test_a_role_that_is_given_back_by_hand_is_held_back_no_longer(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+    await scene.member("give", names[0], "VIP")
+
+    await scene.look(names[0])
+
+    assert len(names) - 1 == len(await scene.standings.undecided())
+    assert not (await scene.standing(names[0])).held_back
+
+
+async def test_what_was_restored_is_given_by_the_next_pass(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+
+    assert len(names) == await restore_all(scene.standings, scene.guild_id)
+
+    assert [GIVE_ROLE] * len(names) == await scene.open()
+    assert 0 == await restore_all(scene.standings, scene.guild_id)
+
+
+async def test_what_was_ended_stands_in_the_log_as_taken_by_hand(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+    handler = handler_over(scene.database)
+
+    ended = await end_all(scene.standings, handler, scene.guild_id, now=scene.clock.time)
+
+    assert len(names) == ended
+    assert ["Cleared taken_by_hand"] * len(names) == (await scene.log())[len(names) :]
+    assert 0 == await end_all(scene.standings, handler, scene.guild_id, now=scene.clock.time)
+
+
+async def test_of_too_many_that_the_audit_log_tells_of_the_rest_is_held_back(
+    scene: Scene,
+) -> None:
+    names = await gone(scene, TOO_MANY + 3)
+    for name in names:
+        await scene.member("give", name, "VIP")
+    await scene.later(5)
+    for name in names:
+        await scene.member("take", name, "VIP")
+
+    await look_at_all(scene, names)
+
+    assert TOO_MANY == (await scene.log()).count("Cleared taken_by_hand")
+    assert 3 == len(await scene.standings.undecided())
+
+
+async def test_who_is_being_judged_when_it_becomes_too_many_is_held_back_as_well(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await scene.fault(method="GET", path=AUDIT_ROUTE, code=50013, times=None)
+    for name in names[:-1]:
+        await scene.look(name)
+    scene.wait(61)
+    ask = scene.audit_log.taker
+
+    async def meanwhile_another(*what: Any, **more: Any) -> Any:
+        monkeypatch.setattr(scene.audit_log, "taker", ask)
+        await scene.look(names[-1])
+        return await ask(*what, **more)
+
+    monkeypatch.setattr(scene.audit_log, "taker", meanwhile_another)
+    await scene.look(names[0])
+
+    assert ["TimerSet"] * len(names) == await scene.log()
+    assert ["too_many_taken"] * len(names) == scene.found
+
+
+async def test_many_that_are_in_doubt_are_given_back_and_none_held_back(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await scene.owner.execute("UPDATE effects SET look_again_at = clock_timestamp()")
+
+    for name in names:
+        await scene.look(name)
+
+    assert [GIVE_ROLE] * len(names) == await scene.open()
+    assert {"not_held"} == set(scene.found)
+
+
+# A8: a row that was changed by hand.
+
+
+async def row_by_hand(scene: Scene) -> None:
+    """Put a row there, by hand, of a timer of max that has ended."""
+    await scene.owner.execute(
+        "INSERT INTO role_timers (id, guild_id, user_id, role_id, expires_at, version)"
+        " VALUES (1, $1, $2, $3, 1, 2)",
+        *astuple(scene.timer()),
+    )
+
+
+async def test_a_replay_owes_the_take_again_that_a_row_by_hand_had_superseded(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.given("vera", "Trial")
+    await scene.clear()
+    await row_by_hand(scene)
+    await scene.carry_out()
+    assert ["VIP"] == scene.roles()
+
+    await replay(scene.owner)
+    assert [TAKE_ROLE] == await scene.open()
+    await scene.carry_out()
+
+    assert ([], ["Supporter", "Trial"]) == (scene.roles(), sorted(scene.roles("vera")))
+    assert (await check(scene.owner)).clean
+
+
+async def test_a_replay_owes_nothing_again_that_was_done(scene: Scene) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.carry_out()
+    await scene.later(5)
+    await scene.member("give", role="VIP")  # for good
+    await row_by_hand(scene)
+
+    await replay(scene.owner)
+    await scene.carry_out()
+
+    assert ([], ["VIP"]) == (await scene.open(), scene.roles())
+
+
+async def test_a_replay_owes_no_give_again_that_a_row_deleted_by_hand_had_superseded(
+    scene: Scene,
+) -> None:
+    """The row is mended, and the give is found to be missing by the next look."""
+    await scene.set()
+    await scene.owner.execute("DELETE FROM role_timers")
+    await scene.carry_out()
+    assert [(GIVE_ROLE, "superseded")] == await scene.effects()
+
+    await replay(scene.owner)
+    assert [] == await scene.open()
+    await scene.look()
+    await scene.carry_out()
+
+    assert (["not_held"], ["VIP"]) == (scene.found, scene.roles())
+
+
+async def test_a_replay_owes_no_take_again_of_a_timer_that_was_begun_anew(scene: Scene) -> None:
+    await scene.given()
+    await scene.clear()
+    await row_by_hand(scene)
+    await scene.carry_out()
+    await scene.owner.execute("DELETE FROM role_timers")
+    await scene.set()
+    await scene.carry_out()
+    await scene.owner.execute("UPDATE role_timers SET expires_at = expires_at + 1")
+
+    await replay(scene.owner)
+    await scene.carry_out()
+
+    assert ([], ["VIP"]) == (await scene.open(), scene.roles())
+    assert (GIVE_ROLE, "done") == (await scene.effects())[-1]

@@ -185,7 +185,7 @@ class Agreement:
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("audit log not read", server=guild_id, reason=str(error))
             return AGAIN_AFTER  # what it would have told is not known
-        if not self._may_act(reading):
+        if not self._may_act(reading) or self._absences.too_many(guild_id, machine.monotonic()):
             return AGAIN_AFTER
         if taker == self._api.own_id:
             await self._reopen(standing, given, "not_held", taker)
