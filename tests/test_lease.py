@@ -5,6 +5,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from boostmon import machine
 from boostmon.bot.relay import RENEW_EVERY
 from boostmon.database.pool import Database
 from boostmon.projections.lease import TERM, Lease, Sighting
@@ -106,6 +107,20 @@ async def test_a_holder_who_was_replaced_does_not_hold_it(process: Make, hands: 
     assert await other.claim()
 
     assert [False, True] == [await one.claim(), await other.claim()]
+
+
+@pytest.mark.parametrize("suspended", [TERM, 3600.0])
+async def test_after_a_suspend_it_is_not_held_and_another_may_take_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, suspended: float
+) -> None:
+    one, other = (Lease(database, name="relay", holder=name) for name in ("one", "other"))
+    await one.claim()
+    await other.claim()
+    passed = machine.monotonic() + suspended
+    monkeypatch.setattr(machine, "monotonic", lambda: passed)
+
+    assert not one.held
+    assert await other.claim()
 
 
 async def test_a_new_database_is_free_at_once(process: Make) -> None:
