@@ -101,19 +101,24 @@ class Agreement:
         if not before:
             return None
         if self._server.absence(guild_id):
-            return REFUSED_AFTER
+            return await self._put_off(before, REFUSED_AFTER)
         try:
             reading = await self._read(guild_id, user_id)
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("member not read", member=user_id, server=guild_id, reason=str(error))
             is_refused = isinstance(error, RefusedError) and not passes(error)
-            return REFUSED_AFTER if is_refused else AGAIN_AFTER
+            return await self._put_off(before, REFUSED_AFTER if is_refused else AGAIN_AFTER)
         stands_still = await self._standings.of_member(guild_id, user_id) == before
         if not stands_still or not self._may_act(reading):
             return AGAIN_AFTER
         pauses = [await self._act(standing, reading) for standing in before]
         await self._standings.looked([s.number for s in before if s.in_doubt])
         return min((pause for pause in pauses if pause is not None), default=None)
+
+    async def _put_off(self, standings: Iterable[Standing], seconds: float) -> float:
+        """Have members who cannot be read keep nobody else's doubt waiting; return *seconds*."""
+        await self._standings.put_off([s.number for s in standings if s.in_doubt], seconds)
+        return seconds
 
     async def _read(self, guild_id: str, user_id: str) -> Reading:
         asked = machine.monotonic()

@@ -60,16 +60,13 @@ class Looks:
         self._woken.set()
 
     async def run(self) -> None:
-        """Look until cancelled; a process that does not speak to Discord only listens."""
+        """Look until cancelled; what is wanted waits until this process speaks to Discord."""
         try:
             while True:
                 self._woken.clear()
                 if self._relay.leads:
                     await self._take_doubts()
                     self._start()
-                else:
-                    self._wanted.clear()  # who speaks to Discord hears the same
-                    self._patient.clear()
                 await self._sleep()
         finally:
             for task in self._tasks.values():

@@ -32,6 +32,10 @@ class Speaker(Protocol):
         """Whether this process speaks to Discord."""
 
     @property
+    def terms(self) -> int:
+        """How often this process has begun to speak to Discord."""
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is being carried out, or could be at once."""
 
@@ -90,7 +94,7 @@ class Reconciler:
         self._servers: set[str] = set()
         self._unread: set[str] = set()
         self._again_at = 0.0
-        self._led = False
+        self._term = 0
         self.ended: float | None = None  # the last whole pass; monotonic, in seconds
 
     def begin_anew(self) -> None:
@@ -116,7 +120,7 @@ class Reconciler:
                 log.exception("members not compared")
                 left = None
             if left is None:
-                self._due = whole
+                self._due |= whole
                 self._servers |= servers
                 await asyncio.sleep(PATIENCE)
                 continue
@@ -128,15 +132,15 @@ class Reconciler:
 
     async def _until_due(self) -> None:
         while True:
-            led, self._led = self._led, self._relay.leads
-            if self._led and not led:
+            if self._relay.terms != self._term:
+                self._term = self._relay.terms
                 self._due = True  # what was told while nobody spoke to Discord was heard by nobody
             if self.ended is not None and machine.monotonic() - self.ended > BETWEEN_PASSES:
                 self._due = True
             if self._unread and machine.monotonic() > self._again_at:
                 self._servers |= self._unread
                 self._unread.clear()
-            if self._led and (self._due or self._servers):
+            if self._relay.leads and (self._due or self._servers):
                 return
             await asyncio.sleep(LOOK)
 
@@ -144,12 +148,22 @@ class Reconciler:
         """Compare *servers* (None: all); return those that did not answer, None if cut short."""
         left = list(servers if servers is not None else await self._standings.servers())
         for _ in range(TRIES):
-            left = [server for server in left if not await self._server(server)]
+            left = [server for server in left if not await self._answered(server)]
             if not self._relay.leads:
                 return None
             if not left:
                 break
         return left
+
+    async def _answered(self, guild_id: str) -> bool:
+        """Compare one server, whose trouble keeps no other from being compared."""
+        try:
+            return await self._server(guild_id)
+        except BoostmonError:
+            raise  # the database has failed, for all of them
+        except Exception:
+            log.exception("members not compared", server=guild_id)
+            return False
 
     async def _server(self, guild_id: str) -> bool:
         """Compare one server; tell whether it answered, or need not be asked."""

@@ -50,6 +50,7 @@ class Relay:
         self._head = 0
         self._loaded = 0.0
         self._fresh = True
+        self._terms = 0
         self._whole = True
         self._woken = asyncio.Event()
         self._news = True
@@ -80,6 +81,11 @@ class Relay:
     def leads(self) -> bool:
         """Whether this process speaks to Discord."""
         return self._lease.held
+
+    @property
+    def terms(self) -> int:
+        """How often this process has begun to speak to Discord."""
+        return self._terms
 
     def delay(self, guild_id: str) -> float:
         """Tell for how many seconds the limits allow no role change in a server."""
@@ -123,6 +129,7 @@ class Relay:
                 if await self._lease.claim() and not held:
                     log.info("this process speaks to Discord")
                     self._fresh = True
+                    self._terms += 1
                     self.reload()
                 elif machine.monotonic() - self._loaded > RELOAD_EVERY:
                     self.reload()  # whatever was opened again unheard is not left lying

@@ -133,6 +133,10 @@ class Standings:
         """Note that streams were looked at; they are in doubt until the last look."""
         await self._database.fetch(statement("looked"), numbers, NEXT_LOOKS, LONGEST_LOOK)
 
+    async def put_off(self, numbers: Sequence[int], seconds: float) -> None:
+        """Have streams that cannot be looked at now be due again in *seconds*."""
+        await self._database.fetch(statement("put_off_looks"), numbers, seconds, LONGEST_LOOK)
+
     async def note(self, standing: Standing, found: Found) -> None:
         """Note a difference, for `boostmon doctor`."""
         waits = found in UNDECIDED

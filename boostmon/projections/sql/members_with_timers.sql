@@ -9,7 +9,10 @@ SELECT
     array_agg(t.role_id) FILTER (WHERE d.found = 'import_not_held') AS reported,
     coalesce(bool_or(d.found = 'too_many_taken'), false) AS held_back
 FROM role_timers AS t
-LEFT JOIN differences AS d ON d.stream_id = t.id AND d.decided_at IS NULL
+LEFT JOIN differences AS d ON d.stream_id = t.id AND d.decided_at IS NULL AND NOT EXISTS (
+    SELECT FROM events
+    WHERE events.stream_id = t.id AND events.position > d.position AND events.source <> 'sweeper'
+)
 WHERE t.guild_id = $1 AND t.user_id > $2
 GROUP BY t.user_id
 ORDER BY t.user_id
