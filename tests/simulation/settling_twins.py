@@ -1,0 +1,117 @@
+"""The statements that change effects, the lease and channels, over the tables in memory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tests.simulation.reading_twins import Rows
+from tests.simulation.tables import Key, Tables, moment
+
+EFFECTS, LOG = "boostmon_effects", "boostmon_log"
+HOUR = 3600.0
+
+
+def attempt_effect(tables: Tables, *given: Any) -> Rows:
+    """Note that an effect is attempted."""
+    position, kind, role_name, look = given
+    effect = tables.open.get((position, kind))
+    if effect is None:
+        return []
+    effect.attempts += 1
+    effect.attempted_at = tables.clock()
+    effect.receipt = {"role_name": role_name}
+    tables.doubt(effect, None if look is None else tables.clock() + look, 0)
+    return [{"position": position}]
+
+
+def close_effect(tables: Tables, *given: Any) -> Rows:
+    """Close an effect."""
+    position, kind, state, document, look_again_at, looks = given
+    effect = tables.open.get((position, kind))
+    if effect is None:
+        return []
+    receipt, attempted_at = document and msgspec.json.decode(document), effect.attempted_at
+    if receipt is not None and kind != "notice" and attempted_at is not None:
+        receipt["asked_at"] = moment(attempted_at).isoformat()
+    tables.settle(effect, state)
+    effect.receipt = receipt
+    tables.doubt(effect, look_again_at and look_again_at.timestamp(), looks)
+    tables.notify(EFFECTS, str(position))
+    return [{"pg_notify": ""}]
+
+
+def postpone_effect(tables: Tables, *given: Any) -> Rows:
+    """Put an effect off."""
+    position, kind, state, seconds, why, in_doubt, look_again_at, looks = given
+    effect = tables.open.get((position, kind))
+    if effect is None:
+        return []
+    effect.state, effect.due_at, effect.last_error = state, tables.clock() + seconds, why
+    if not in_doubt:
+        effect.attempted_at = None
+        tables.doubt(effect, look_again_at and look_again_at.timestamp(), looks)
+    tables.notify(EFFECTS, str(position))
+    return [{"pg_notify": ""}]
+
+
+def supersede_effects(tables: Tables, positions: Sequence[int], kinds: Sequence[str]) -> Rows:
+    """Close effects that are not true any more."""
+    keys: list[Key] = [key for key in zip(positions, kinds, strict=True) if key in tables.open]
+    for key in keys:
+        tables.settle(tables.open[key], "superseded")
+        tables.notify(EFFECTS, str(key[0]))
+    return [{"pg_notify": ""} for _ in keys]
+
+
+def tell_put_off(tables: Tables, positions: Sequence[int]) -> Rows:
+    """Tell that effects are put off."""
+    for position in positions:
+        tables.notify(EFFECTS, f"{position} later")
+    return [{"pg_notify": ""} for _ in positions]
+
+
+def close_old_notices(tables: Tables, guild_id: str) -> Rows:
+    """Close the notices that are older than an hour."""
+    before = tables.clock() - HOUR
+    for effect in list(tables.open.values()):
+        event = tables.events[effect.position - 1]
+        old = event.recorded_at < before
+        if effect.kind == "notice" and effect.stream.guild_id == guild_id and old:
+            tables.settle(effect, "done")
+            effect.receipt = {"reason": "more than an hour old when BoostMon was back"}
+    return []
+
+
+def hasten_effects(tables: Tables, guild_id: str) -> Rows:
+    """Have everything tried again now."""
+    for effect in tables.open.values():
+        if effect.stream.guild_id == guild_id:
+            effect.due_at = tables.clock()
+    return []
+
+
+def claim_lease(tables: Tables, *given: Any) -> Rows:
+    """Give the lease to who may have it."""
+    _, holder, seconds, writing = given
+    lease = tables.lease
+    if lease.holder != holder and str(lease.writing) != writing:
+        return []
+    if lease.holder != holder:
+        tables.takeovers.append(tables.truth())
+    lease.write(holder, tables.clock() + seconds)
+    return [{"name": "relay"}]
+
+
+def release_lease(tables: Tables, _: str, holder: str, seconds: float) -> Rows:
+    """Let go of the lease."""
+    if tables.lease.holder == holder:
+        tables.lease.write(None, tables.clock() + seconds)
+    return []
+
+
+def note_direct_channel(tables: Tables, user_id: str, channel_id: str) -> Rows:
+    """Remember a channel."""
+    if user_id in tables.people:
+        tables.direct_channels[user_id] = channel_id
+    return []

@@ -1,0 +1,73 @@
+"""Which Python function stands for which SQL statement."""
+
+from collections.abc import Callable
+from typing import Any
+
+from boostmon.database.clock import ASK
+from boostmon.events import sql as of_events
+from boostmon.projections import sql as of_projections
+from tests.simulation import reading_twins, settling_twins, standing_twins
+from tests.simulation.append_twin import append_batch, append_event
+
+Twin = Callable[..., list[dict[str, Any]]]
+
+EVENTS: dict[str, Twin] = {
+    "append_event": append_event,
+    "append_batch": append_batch,
+    "read": reading_twins.read,
+}
+READING = (
+    "head",
+    "due",
+    "next_due_at",
+    "open_effects",
+    "open_effects_since",
+    "owed_effect",
+    "effects_of_event",
+    "receipted",
+    "direct_channel",
+    "timed_roles",
+    "timers_of_role",
+    "open_effects_of_streams",
+    "look_at_lease",
+)
+SETTLING = (
+    "attempt_effect",
+    "close_effect",
+    "postpone_effect",
+    "supersede_effects",
+    "tell_put_off",
+    "close_old_notices",
+    "hasten_effects",
+    "claim_lease",
+    "release_lease",
+    "note_direct_channel",
+)
+STANDINGS = (
+    "standings",
+    "reopen_effect",
+    "owe_nothing",
+    "owe_roles",
+    "members_in_doubt",
+    "looked",
+    "note_difference",
+    "decide_differences",
+    "undecided",
+    "tell_all",
+    "servers_with_timers",
+    "members_with_timers",
+)
+PROJECTIONS: dict[str, Twin] = {
+    **{name: getattr(reading_twins, name) for name in READING},
+    **{name: getattr(settling_twins, name) for name in SETTLING},
+    **{name: getattr(standing_twins, name) for name in STANDINGS},
+}
+
+
+def twins() -> dict[str, Twin]:
+    """Return the function that stands for each statement, by its text."""
+    return {
+        ASK: reading_twins.clock,
+        **{of_events.statement(name): twin for name, twin in EVENTS.items()},
+        **{of_projections.statement(name): twin for name, twin in PROJECTIONS.items()},
+    }

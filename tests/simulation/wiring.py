@@ -1,0 +1,153 @@
+"""The bot put together as `boostmon.bot.app` does it, over models of all around it."""
+
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from boostmon.bot.agreement import Agreement
+from boostmon.bot.audit_log import AuditLog
+from boostmon.bot.delivery import Delivery
+from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.effect_signal import EffectSignal
+from boostmon.bot.looks import Looks
+from boostmon.bot.notices import Notices
+from boostmon.bot.observer import Observer
+from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.reconciler import Reconciler
+from boostmon.bot.relay import Relay, may_write
+from boostmon.bot.server_view import Server
+from boostmon.bot.settling import Settling
+from boostmon.bot.tally import Tally
+from boostmon.commands.handler import CommandHandler
+from boostmon.commands.sweeper import Sweeper
+from boostmon.database.agreed_clock import AgreedClock
+from boostmon.database.clock import Clock
+from boostmon.events.store import EventStore
+from boostmon.projections.direct_channels import DirectChannels
+from boostmon.projections.lease import Lease
+from boostmon.projections.observed import Observed
+from boostmon.projections.owed import OwedEffects
+from boostmon.projections.role_timers import RoleTimers
+from boostmon.projections.standings import Standings
+from tests.simulation.clocks import Clocks
+from tests.simulation.discord import Discord
+from tests.simulation.ear import Asking, Ear
+from tests.simulation.gateway import Gateway
+from tests.simulation.http import Http
+
+SWEEP_INTERVAL = 30.0
+
+
+class Ways(Struct, frozen=True, kw_only=True):
+    """A process's ways to the world, its name and its clocks."""
+
+    name: str
+    database: Any
+    http: Http
+    view: Server
+    discord: Discord
+    gateway: Gateway
+    clocks: Clocks
+    tally: Tally
+
+
+class Wired(Struct, frozen=True, kw_only=True):
+    """The parts of a running bot; *works* run as long as the process does."""
+
+    settling: Settling
+    sweeper: Sweeper
+    relay: Relay
+    signal: EffectSignal
+    clock: AgreedClock
+    reconciler: Reconciler
+    ear: Ear
+    works: Sequence[Coroutine[Any, Any, None]]
+
+
+async def wire_up(ways: Ways) -> Wired:
+    """Put a bot together, and compare the clocks."""
+    database, clock = ways.database, AgreedClock(one_witness=False)
+    await clock.measure(database)
+    ways.http.hear_time(clock)
+    await clock.measure(database)
+    store = EventStore(database)
+    handler = CommandHandler(store, clock)
+    api, relay = _to_discord(ways, clock)
+    sweeper = Sweeper(
+        store=store,
+        timers=RoleTimers(database),
+        clock=clock,
+        interval=SWEEP_INTERVAL,
+        is_busy=handler.is_busy,
+    )
+    store.subscribe(sweeper.wake)
+    store.subscribe(relay.wake)
+    looks, observer, reconciler = _looks(ways, handler, api, relay, clock)
+    works = (clock.keep(database), sweeper.run(), relay.run(), looks.run(), reconciler.run())
+    return Wired(
+        settling=Settling(handler),
+        sweeper=sweeper,
+        relay=relay,
+        signal=EffectSignal(relay.delay),
+        clock=clock,
+        reconciler=reconciler,
+        ear=Ear(observer, reconciler, ways.discord),
+        works=works,
+    )
+
+
+def _to_discord(ways: Ways, clock: Clock) -> tuple[DiscordApi, Relay]:
+    owed, pace = OwedEffects(ways.database), Pace(Limits())
+    lease = Lease(ways.database, name="relay", holder=ways.name, monotonic=ways.clocks.boot)
+    http: Any = ways.http
+    api = DiscordApi(http, pace, partial(may_write, lease, pace))
+    notices = Notices(
+        api=api,
+        owed=owed,
+        direct_channels=DirectChannels(ways.database),
+        server=ways.view,
+        clock=clock,
+        pace=pace,
+    )
+    delivery = Delivery(api=api, owed=owed, notices=notices, server=ways.view)
+    relay = Relay(owed=owed, lease=lease, delivery=delivery, pace=pace, tally=ways.tally)
+    return api, relay
+
+
+def _looks(
+    ways: Ways, handler: CommandHandler, api: DiscordApi, relay: Relay, clock: Clock
+) -> tuple[Looks, Observer, Reconciler]:
+    standings, audit_log = Standings(ways.database), AuditLog(api)
+    agreement = Agreement(
+        standings=standings,
+        api=api,
+        audit_log=audit_log,
+        server=ways.view,
+        handler=handler,
+        relay=relay,
+        clock=clock,
+        role_taken="end",
+        watch=ways.tally,
+    )
+    looks = Looks(standings=standings, agreement=agreement, relay=relay)
+    observer = Observer(
+        handler=handler,
+        observed=Observed(ways.database),
+        standings=standings,
+        api=api,
+        audit_log=audit_log,
+        relay=relay,
+        looks=looks,
+        clock=clock,
+    )
+    reconciler = Reconciler(
+        standings=standings,
+        members=Asking(ways.discord, ways.gateway),
+        roles=observer,
+        looks=looks,
+        relay=relay,
+        watch=ways.tally,
+    )
+    return looks, observer, reconciler
