@@ -280,6 +280,65 @@ async def test_a_table_that_others_hold_is_a_refusal_and_keeps_nobody_waiting(
     assert is_pseudonym(await replace(owner, timer.user_id))
 
 
+async def doubted(owner: asyncpg.Connection, ago: str) -> None:
+    """Have a request that was not answered, and an effect that was settled some time *ago*."""
+    await owner.execute(
+        "UPDATE effects SET look_again_at = now() + interval '30 s',"
+        " done_at = now() - $1::text::interval WHERE position = 1",
+        ago,
+    )
+
+
+@pytest.mark.parametrize("state", ["done", "superseded"])
+async def test_nothing_is_replaced_while_discord_may_still_do_what_was_given_up(
+    owner: asyncpg.Connection, database: Database, timer: TimerId, state: str
+) -> None:
+    await end_timers(owner, handler_over(database), timer.user_id, NOW)
+    await pay(owner)
+    await doubted(owner, "5 minutes")
+    await owner.execute("UPDATE effects SET state = $1 WHERE position = 1", state)
+
+    with pytest.raises(EraseRefusedError) as refusal:
+        await replace(owner, timer.user_id)
+    assert (
+        f"Discord is still owed a look at the role {timer.role_id} in server {GUILD}, ten minutes "
+        "after a request that was not answered; nothing was replaced."
+    ) == str(refusal.value).partition(" Their")[0]
+
+    await owner.execute("UPDATE effects SET look_again_at = NULL")
+    assert is_pseudonym(await replace(owner, timer.user_id))
+
+
+@pytest.mark.parametrize("ago", ["61 minutes", "-61 minutes"])
+async def test_a_doubt_that_nobody_could_settle_within_an_hour_is_not_waited_for(
+    owner: asyncpg.Connection, database: Database, timer: TimerId, ago: str
+) -> None:
+    """Nobody can be read in a server that the bot has left."""
+    await end_timers(owner, handler_over(database), timer.user_id, NOW)
+    await pay(owner)
+    await doubted(owner, ago)
+
+    await replace(owner, timer.user_id)
+
+    await owner.execute("UPDATE effects SET look_again_at = look_again_at - interval '1 h'")
+    assert [] == await Standings(database).in_doubt(9)
+
+
+async def test_the_doubts_of_others_stay(
+    owner: asyncpg.Connection, database: Database, timer: TimerId
+) -> None:
+    other = fresh_timer()
+    await handler_over(database).handle(other, SetTime(NOW, HOUR, M), slash())
+    await end_timers(owner, handler_over(database), timer.user_id, NOW)
+    await pay(owner)
+    await owner.execute("UPDATE effects SET look_again_at = now()")
+    await owner.execute("UPDATE effects SET last_error = $1", f"no {timer.user_id}!")
+
+    await replace(owner, timer.user_id)
+
+    assert [(GUILD, other.user_id)] == await Standings(database).in_doubt(9)
+
+
 async def test_what_is_stuck_is_told_at_once_with_the_remedy(
     owner: asyncpg.Connection, database: Database, timer: TimerId
 ) -> None:

@@ -26,7 +26,10 @@ Progress = Callable[[int], None]
 
 
 class Debt(Struct, frozen=True, kw_only=True):
-    """What Discord is owed for a timer; *refused*: it was tried, and somebody must act."""
+    """What Discord is owed for a timer; *refused*: it was tried, and somebody must act.
+
+    *in_doubt*: it is settled, but Discord may still carry out what was given up.
+    """
 
     stream_id: int
     guild_id: str
@@ -35,8 +38,14 @@ class Debt(Struct, frozen=True, kw_only=True):
     state: str
     last_error: str | None
     refused: bool
+    in_doubt: bool
 
     def __str__(self) -> str:
+        if self.in_doubt:
+            return (
+                f"a look at the role {self.role_id} in server {self.guild_id}, ten minutes after a "
+                "request that was not answered"
+            )
         why = f" ({self.state}: {self.last_error.rstrip('.')})" if self.last_error else ""
         return f"{OWED[self.kind]} {self.role_id} in server {self.guild_id}{why}"
 

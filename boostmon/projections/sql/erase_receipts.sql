@@ -1,8 +1,9 @@
 -- Put $2 in the place of the id $1 in the receipts and errors of that person's effects, and of the effects $3
 -- of the kinds $4, pair by pair. Of their own receipts the messages, which mention them, and their channel
--- of direct messages are forgotten.
+-- of direct messages are forgotten; nobody can be read again.
 UPDATE effects
 SET
+    look_again_at = CASE WHEN NOT named.own THEN effects.look_again_at END,
     last_error = regexp_replace(effects.last_error, '\m' || $1::text || '\M', $2::text, 'g'),
     receipt = regexp_replace(
         (CASE
