@@ -1168,7 +1168,7 @@ async def row_by_hand(scene: Scene) -> None:
     """Put a row there, by hand, of a timer of max that has ended."""
     await scene.owner.execute(
         "INSERT INTO role_timers (id, guild_id, user_id, role_id, expires_at, version)"
-        " VALUES (1, $1, $2, $3, 1, 2)",
+        " SELECT 1, $1, $2, $3, 1, max(version) FROM events WHERE stream_id = 1",
         *astuple(scene.timer()),
     )
 
@@ -1203,6 +1203,35 @@ async def test_a_replay_owes_nothing_again_that_was_done(scene: Scene) -> None:
     await scene.carry_out()
 
     assert ([], ["VIP"]) == (await scene.open(), scene.roles())
+
+
+async def test_a_replay_owes_no_notice_again_that_a_row_by_hand_had_superseded(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.expire()
+    await row_by_hand(scene)
+    await scene.carry_out()
+    assert [(TAKE_ROLE, "superseded"), ("notice", "superseded")] == (await scene.effects())[-2:]
+
+    await replay(scene.owner)
+
+    assert [TAKE_ROLE] == await scene.open()
+
+
+async def test_a_replay_owes_no_take_again_that_a_renewal_had_superseded(scene: Scene) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.set()
+    await scene.carry_out()
+    await scene.clear()
+    await scene.carry_out()
+    await row_by_hand(scene)
+
+    await replay(scene.owner)
+
+    assert [] == await scene.open()
+    assert 1 == (await scene.effects()).count((TAKE_ROLE, "superseded"))
 
 
 async def test_a_replay_owes_no_give_again_that_a_row_deleted_by_hand_had_superseded(

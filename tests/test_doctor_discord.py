@@ -187,6 +187,17 @@ async def test_a_server_where_it_lacks_manage_roles_is_named_with_the_link(
     assert remedy.endswith(f"Server Settings → Roles, or invite it again: {patient.invite}")
 
 
+async def test_a_server_where_it_may_not_view_the_audit_log_is_yellow(patient: Patient) -> None:
+    own_role(patient).permissions &= ~permissions.VIEW_AUDIT_LOG
+
+    diagnosis = await patient.diagnosed()
+
+    colour, found, remedy = diagnosis.fault
+    assert ("yellow", 0) == (colour, diagnosis.code)
+    assert f"Sandbox ({patient.guild.id}): BoostMon may not view the audit log, so " in found
+    assert remedy.endswith(f"Server Settings → Roles, or invite it again: {patient.invite}")
+
+
 async def test_an_administrator_lacks_nothing(patient: Patient) -> None:
     own_role(patient).permissions = permissions.ADMINISTRATOR
     await patient.timer(channel="staff")

@@ -6,14 +6,17 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from boostmon.commands.decider import Pause
 from boostmon.database.checkup import reading
 from boostmon.database.pool import Database
-from boostmon.events.timer import HOUR
+from boostmon.events.timer import HOUR, TimerId
 from boostmon.finding import Finding
 from boostmon.projections import checkup, sampling
+from boostmon.projections.standings import Found, Standings
 from tests.databases import Schema
 from tests.patient import Patient
 from tests.patient import patient as a_patient
+from tests.timers import handler_over, slash
 
 
 @pytest.fixture
@@ -177,3 +180,70 @@ async def test_nobody_at_work_is_yellow(patient: Patient, ahead: str) -> None:
 
     assert ("yellow", "Start `boostmon run`.") == (colour, remedy)
     assert found.startswith("No bot is at work")
+
+
+# What Discord shows otherwise than the log.
+
+
+async def found(patient: Patient, timer: TimerId, what: Found) -> None:
+    """Have the bot find that Discord shows a timed role otherwise than the log."""
+    standings = Standings(patient.database)
+    (standing,) = await standings.of_member(timer.guild_id, timer.user_id)
+    await standings.note(standing, what)
+
+
+async def test_what_is_held_back_is_red_and_to_be_decided(patient: Patient) -> None:
+    timer = await patient.timer()
+    await found(patient, timer, "too_many_taken")
+
+    diagnosis = await patient.diagnosed()
+
+    colour, text, remedy = diagnosis.fault
+    assert ("red", 1) == (colour, diagnosis.code)
+    assert text.startswith(f"1 timed roles were missing in the server {timer.guild_id} at once; ")
+    assert f"Run `boostmon resolve-removals {timer.guild_id} --end` or `--restore`." == remedy
+
+
+async def test_an_imported_role_that_nobody_holds_is_yellow(patient: Patient) -> None:
+    timer = await patient.timer()
+    await found(patient, timer, "import_not_held")
+
+    diagnosis = await patient.diagnosed()
+
+    colour, text, remedy = diagnosis.fault
+    assert ("yellow", 0) == (colour, diagnosis.code)
+    assert f"server {timer.guild_id} whose members do not hold the role: 1." in text
+    assert "Give the role with `/settime`, or end the timer with `/cleartime`." == remedy
+
+
+@pytest.mark.parametrize("what", ["too_many_taken", "import_not_held"])
+async def test_what_a_command_has_decided_is_no_fault_any_more(
+    patient: Patient, what: Found
+) -> None:
+    timer = await patient.timer()
+    await found(patient, timer, what)
+    await handler_over(patient.database).handle(timer, Pause(0), slash())
+
+    assert [] == (await patient.diagnosed()).faults
+
+
+@pytest.mark.parametrize(
+    "what", ["not_held", "left_and_returned", "held_after_end", "taken_by_hand"]
+)
+async def test_what_was_mended_lately_is_counted_in_green(patient: Patient, what: Found) -> None:
+    await found(patient, await patient.timer(), what)
+
+    diagnosis = await patient.diagnosed()
+
+    said = f"Discord was found to show other roles than the log within a day, timers: {what} 1."
+    assert [] == diagnosis.faults
+    assert said in [text for _, text, _ in diagnosis.findings]
+
+
+async def test_what_was_mended_long_ago_is_told_no_more(patient: Patient) -> None:
+    await found(patient, await patient.timer(), "not_held")
+    await patient.owner.execute("UPDATE differences SET found_at = found_at - interval '25 h'")
+
+    told = [text for _, text, _ in (await patient.diagnosed()).findings]
+
+    assert "Discord was not found to show other roles than the log within a day." in told
