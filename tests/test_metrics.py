@@ -32,6 +32,8 @@ from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, Expired, TimerId, WarningSent
 from boostmon.projections.effects import Effects
 from boostmon.projections.role_timers import RoleTimers
+from boostmon.projections.standings import UNDECIDED, Found
+from tests.standing import standing
 from tests.test_handler import StillClock
 from tests.timers import M, fresh_timer, handler_over, slash
 
@@ -260,3 +262,46 @@ def _surroundings(database: Database) -> Surroundings:
     return Surroundings(
         database=database, owner_url="", clock=nothing, discord=nothing, sweep=nothing
     )
+
+
+def test_a_difference_is_counted_by_what_was_found_and_told_with_who_did_it(
+    metrics: Metrics,
+) -> None:
+    with capture_logs() as lines:
+        Tally(metrics).difference(standing(timer=TIMER), "taken_by_hand", "5")
+
+    counted = {
+        found: value(metrics, "boostmon_differences_total", found=found)
+        for found in get_args(Found)
+    }
+    assert {found: float(found == "taken_by_hand") for found in get_args(Found)} == counted
+    assert lines == [
+        {
+            "event": "difference",
+            "log_level": "info",
+            "found": "taken_by_hand",
+            "guild": "1",
+            "user": "2",
+            "role": "3",
+            "by": "5",
+        }
+    ]
+
+
+def test_what_waits_for_somebody_is_a_warning_and_nobody_is_named_who_is_not_known(
+    metrics: Metrics,
+) -> None:
+    for found in get_args(Found):
+        with capture_logs() as lines:
+            Tally(metrics).difference(standing(timer=TIMER), found, None)
+        (line,) = lines
+        assert ("warning" if found in UNDECIDED else "info") == line["log_level"]
+        assert "by" not in line
+
+
+def test_members_who_were_compared_are_counted(metrics: Metrics) -> None:
+    assert 0 == value(metrics, "boostmon_members_compared_total")
+    for members in (100, 7):
+        Tally(metrics).compared(members)
+
+    assert 107 == value(metrics, "boostmon_members_compared_total")

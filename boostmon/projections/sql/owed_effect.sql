@@ -1,8 +1,13 @@
--- The effect of kind $2 of the event at $1, if it is open, and what decides whether it is still true.
+-- The effect of kind $2 of the event at $1, if it is open, and what decides whether it is still true. A process
+-- of the release before notes no doubt of its attempts: they are looked at like others.
 SELECT
     effects.position, effects.kind, effects.state, effects.attempts,
     extract(epoch FROM clock_timestamp() - effects.attempted_at)::float8 AS attempted_ago,
-    effects.look_again_at, effects.looks, effects.receipt ->> 'role_name' AS role_name,
+    coalesce(
+        effects.look_again_at,
+        CASE WHEN effects.kind <> 'notice' THEN effects.attempted_at + interval '30 seconds' END
+    ) AS look_again_at,
+    effects.looks, effects.receipt ->> 'role_name' AS role_name,
     events.recorded_at, events.data, events.source,
     encode(events.hash, 'hex') AS hash, actor.user_id AS actor_id, events.command_id,
     streams.guild_id, people.user_id, streams.role_id,
