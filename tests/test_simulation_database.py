@@ -252,6 +252,9 @@ def _looking(random: Random) -> list[Act]:
         if standing := await side.standing(number):
             await side.standings.note(standing, found)
 
+    async def in_doubt(side: Side) -> Any:
+        return sorted(await side.standings.in_doubt(100))
+
     async def look(side: Side) -> Any:
         """Have some of the doubts due at once: nothing is in doubt for less than no time."""
         await side.standings._database.fetch(  # noqa: SLF001 - other pauses than the usual ones
@@ -266,9 +269,10 @@ def _looking(random: Random) -> list[Act]:
         look,
         lambda side: side.standings.of_member(guild, user),
         lambda side: side.standings.looked(numbers),
+        lambda side: side.standings.put_off(numbers, 300.0),
         lambda side: side.standings.owe_roles(guild, user),
         lambda side: side.standings.owe_nothing(numbers, seconds_ago=1.0),
-        lambda side: side.standings.in_doubt(3),
+        in_doubt,
         lambda side: side.standings.decided(numbers[:1]),
         lambda side: side.standings.undecided(random.choice((guild, None))),
         lambda side: side.standings.tell_reopened(),

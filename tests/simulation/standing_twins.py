@@ -146,6 +146,16 @@ def looked(tables: Tables, numbers: Sequence[int], pauses: Sequence[float], long
     return []
 
 
+def put_off_looks(tables: Tables, numbers: Sequence[int], seconds: float, longest: float) -> Rows:
+    """Have streams be due for a look later."""
+    wanted, now = set(numbers), tables.clock()
+    for effect in list(tables.doubts.values()):
+        at = effect.look_again_at
+        if effect.stream.number in wanted and at is not None and _is_due(tables, at, longest):
+            tables.doubt(effect, now + seconds, effect.looks)
+    return []
+
+
 def _is_due(tables: Tables, at: float, longest: float) -> bool:
     return not tables.clock() < at <= tables.clock() + longest
 
@@ -210,8 +220,8 @@ def members_with_timers(tables: Tables, guild_id: str, after: str, most: int) ->
 
 def _timed_member(tables: Tables, streams: list[Stream]) -> dict[str, Any]:
     never = [s.number for s in streams if not any(e.kind == "give_role" for e in s.effects)]
-    found = {stream.role_id: tables.differences.get(stream.number) for stream in streams}
-    waiting = {role: d.found for role, d in found.items() if d and d.decided_at is None}
+    found = [(stream, tables.differences.get(stream.number)) for stream in streams]
+    waiting = {s.role_id: d.found for s, d in found if d is not None and _waits(s, d)}
     return {
         "user_id": streams[0].user_id,
         "role_ids": [stream.role_id for stream in streams],

@@ -50,6 +50,7 @@ STANDINGS = (
     "owe_roles",
     "members_in_doubt",
     "looked",
+    "put_off_looks",
     "note_difference",
     "decide_differences",
     "undecided",
