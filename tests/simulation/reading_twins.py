@@ -128,6 +128,7 @@ def owed_effect(tables: Tables, position: int, kind: str) -> Rows:
     if effect is None:
         return []
     event, attempted_at = tables.events[position - 1], effect.attempted_at
+    look_again_at = tables.doubted(effect)
     return [
         {
             "position": position,
@@ -135,7 +136,7 @@ def owed_effect(tables: Tables, position: int, kind: str) -> Rows:
             "state": effect.state,
             "attempts": effect.attempts,
             "attempted_ago": None if attempted_at is None else tables.clock() - attempted_at,
-            "look_again_at": None if effect.look_again_at is None else moment(effect.look_again_at),
+            "look_again_at": None if look_again_at is None else moment(look_again_at),
             "looks": effect.looks,
             "role_name": (effect.receipt or {}).get("role_name"),
             "recorded_at": moment(event.recorded_at),

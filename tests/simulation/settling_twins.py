@@ -59,7 +59,9 @@ def supersede_effects(tables: Tables, positions: Sequence[int], kinds: Sequence[
     """Close effects that are not true any more."""
     keys: list[Key] = [key for key in zip(positions, kinds, strict=True) if key in tables.open]
     for key in keys:
-        tables.settle(tables.open[key], "superseded")
+        effect = tables.open[key]
+        tables.doubt(effect, tables.doubted(effect), effect.looks)
+        tables.settle(effect, "superseded")
         tables.notify(EFFECTS, str(key[0]))
     return [{"pg_notify": ""} for _ in keys]
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, field
 
 OPEN = ("owed", "stuck")
+FIRST_LOOK = 30.0  # seconds after an attempt
 Key = tuple[int, str]
 
 
@@ -163,6 +164,12 @@ class Tables:
             self.doubts.pop((effect.position, effect.kind), None)
         else:
             self.doubts[effect.position, effect.kind] = effect
+
+    def doubted(self, effect: Effect) -> float | None:
+        """Return when the member is read again, which the release before did not note."""
+        if effect.look_again_at is None and effect.kind != "notice":
+            return None if effect.attempted_at is None else effect.attempted_at + FIRST_LOOK
+        return effect.look_again_at
 
     def put(self, row: Row) -> None:
         """Insert or replace a timer's row."""
