@@ -646,6 +646,24 @@ async def test_who_came_back_after_the_give_is_known_however_the_clocks_stand(
     assert (["left_and_returned"], [GIVE_ROLE]) == (scene.found, await scene.open())
 
 
+@pytest.mark.parametrize("ahead", [0, 3600, -3600])
+async def test_who_came_back_after_a_give_that_was_read_back_is_known_however_the_clocks_stand(
+    scene: Scene, ahead: int
+) -> None:
+    await scene.later(ahead)
+    await scene.fault(method="PUT", path=ROLE_ROUTE, status=500, when="after")
+    await scene.set()
+    await scene.carry_out()
+    await scene.carry_out()
+    await scene.owner.execute("UPDATE effects SET look_again_at = NULL")  # the doubt is over
+    await scene.member("leave")
+    await scene.member("join")
+
+    await scene.look()
+
+    assert (["left_and_returned"], [GIVE_ROLE]) == (scene.found, await scene.open())
+
+
 async def told(scene: Scene, lines: int) -> bool:
     """Tell whether the audit log has so many lines about max."""
     return len(await scene.api.role_entries(scene.guild_id, scene.client.user("max"))) >= lines

@@ -112,7 +112,7 @@ async def test_no_table_holds_the_id_any_more_as_target_or_as_actor(
     await DirectChannels(database).note(gone, DIRECT)
     await end_timers(owner, store, gone, NOW)
     await pay(owner)
-    receipt = json.dumps({"channel_id": DIRECT, "message_id": MESSAGE})
+    receipt = json.dumps({"channel_id": DIRECT, "message_id": MESSAGE, "joined_at": "2020"})
     await owner.execute("UPDATE effects SET receipt = $1 WHERE stream_id = 1", receipt)
     await owner.execute("UPDATE effects SET last_error = $1", f"no {gone}!")
     await owner.execute(

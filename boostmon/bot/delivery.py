@@ -11,6 +11,7 @@ from boostmon.bot.discord_api import (
     RefusedError,
     UnansweredError,
 )
+from boostmon.bot.evidence import Membership
 from boostmon.bot.notices import Notices, Receipt
 from boostmon.bot.refusals import Later, Passing, Verdict, judge_other, judge_role_change
 from boostmon.bot.server_view import Server
@@ -64,8 +65,10 @@ class Delivery:
         timer, wanted = effect.timer, effect.kind == GIVE_ROLE
         change = self._api.give_role if wanted else self._api.take_role
         try:
-            if effect.attempted_ago is not None and await self._is_so(effect, wanted=wanted):
-                return {"confirmed": "read from the member"}
+            if effect.attempted_ago is not None:
+                seen = await self._api.member(timer.guild_id, timer.user_id)
+                if (timer.role_id in seen.roles) == wanted:  # the attempt whose answer was lost
+                    return _read_back(seen)
             if not await self._owed.attempting(effect):
                 raise NotLeadingError
             began = machine.monotonic()
@@ -78,11 +81,13 @@ class Delivery:
         took_ms = round((machine.monotonic() - began) * 1000)
         return {"answered_at": answered_at.isoformat(), "took_ms": str(took_ms)}
 
-    async def _is_so(self, effect: OwedEffect, *, wanted: bool) -> bool:
-        """Read the member anew: an attempt whose answer was lost may have done it."""
-        timer = effect.timer
-        roles = await self._api.roles_of(timer.guild_id, timer.user_id)
-        return (timer.role_id in roles) == wanted
+
+def _read_back(seen: Membership) -> Receipt:
+    """Say what was seen, and since when they are a member: leaving would have undone it."""
+    receipt = {"confirmed": "read from the member"}
+    if seen.joined_at is not None:
+        receipt["joined_at"] = seen.joined_at.isoformat()
+    return receipt
 
 
 def audit_reason(event: TimerEvent, actor_id: str | None) -> str:

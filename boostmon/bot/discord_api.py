@@ -95,10 +95,6 @@ class DiscordApi:
         entries = map(role_entry, told["audit_log_entries"])
         return [entry for entry in entries if entry is not None]
 
-    async def roles_of(self, guild_id: str, user_id: str) -> frozenset[str]:
-        """Return the ids of a member's roles, asked anew."""
-        return (await self.member(guild_id, user_id)).roles
-
     async def member(self, guild_id: str, user_id: str) -> Membership:
         """Return what a member holds and since when they are one, asked anew."""
         route = Route(

@@ -63,7 +63,7 @@ def _change(change: Effect | None) -> dict[str, Any]:
         "state": change and change.state,
         "done_at": done_at,
         "unfulfilled": "reason" in receipt,
-        "given_after": min(after, default=done_at),
+        "given_after": _time(receipt.get("joined_at")) or min(after, default=done_at),
         "given_before": max(ends, default=None),
     }
 

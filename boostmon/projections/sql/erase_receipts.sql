@@ -1,6 +1,6 @@
 -- Put $2 in the place of the id $1 in the receipts and errors of that person's effects, and of the effects $3
 -- of the kinds $4, pair by pair. Of their own receipts the messages, which mention them, and their channel
--- of direct messages are forgotten; nobody can be read again.
+-- of direct messages and when they joined are forgotten; nobody can be read again.
 UPDATE effects
 SET
     look_again_at = CASE WHEN NOT named.own THEN effects.look_again_at END,
@@ -9,8 +9,8 @@ SET
         (CASE
             WHEN NOT named.own THEN effects.receipt
             WHEN effects.receipt ->> 'channel_id' <> coalesce(named.told_in, '')
-            THEN effects.receipt - 'message_id' || jsonb_build_object('channel_id', $2::text)
-            ELSE effects.receipt - 'message_id'
+            THEN effects.receipt - 'message_id' - 'joined_at' || jsonb_build_object('channel_id', $2::text)
+            ELSE effects.receipt - 'message_id' - 'joined_at'
         END)::text, '\m' || $1::text || '\M', $2::text, 'g'
     )::jsonb
 FROM (

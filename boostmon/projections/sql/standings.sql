@@ -1,10 +1,12 @@
 -- How the timed roles of the member $2 of the server $1 stand: what the log wants, and how far the newest role
--- change has come; given_after and given_before enclose the moment in which Discord made it.
+-- change has come; given_after and given_before enclose the moment in which Discord made it. A give that was read
+-- from the member happened since they had joined, whatever the clocks say.
 SELECT
     mine.stream_id, mine.role_id, mine.wanted, told.version, told.position, told.ended, told.begun_at,
     change.position AS change_position, change.kind, change.state, change.done_at,
     change.receipt ? 'reason' AS unfulfilled,
     coalesce(
+        (change.receipt ->> 'joined_at')::timestamptz,
         least((change.receipt ->> 'asked_at')::timestamptz, change.answered_at - change.took), change.done_at
     ) AS given_after,
     greatest(change.done_at, change.answered_at + interval '1 second') AS given_before,
