@@ -1375,3 +1375,77 @@ async def test_who_is_held_back_is_so_until_a_command_lifts_it(scene: Scene) -> 
     await scene.command(Pause(scene.clock.time))
 
     assert [False] == [each.held_back for each in await members(scene)]
+
+
+# Two at once.
+
+
+async def test_two_processes_that_look_at_once_end_a_timer_once(scene: Scene) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+    other = scene.another()
+
+    await asyncio.gather(scene.look(), scene.look(by=other))
+
+    assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
+
+
+async def test_two_processes_that_look_at_once_open_a_give_once(scene: Scene) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.member("join")
+    other = scene.another()
+
+    await asyncio.gather(scene.look(), scene.look(by=other))
+
+    assert ["left_and_returned"] == [*scene.found, *other.found]
+    await scene.carry_out()
+    assert (["VIP"], ["TimerSet"]) == (scene.roles(), await scene.log())
+
+
+async def test_a_look_that_comes_behind_another_opens_nothing_that_was_done_since(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.member("join")
+    other = scene.another()
+    reopen = other.standings.reopen
+
+    async def behind(*what: Any) -> bool:
+        await scene.look()
+        await scene.carry_out()
+        return await reopen(*what)
+
+    monkeypatch.setattr(other.standings, "reopen", behind)
+    await scene.look(by=other)
+
+    assert (["left_and_returned"], [], []) == (scene.found, other.found, await scene.open())
+
+
+async def test_a_command_that_comes_before_a_look_has_had_effect_is_obeyed(scene: Scene) -> None:
+    """A give is opened again, and the timer is cleared before that is carried out."""
+    await scene.given()
+    await scene.member("leave")
+    await scene.member("join")
+    await scene.look()
+    await scene.clear()
+
+    await scene.agree()
+
+    assert ([], ["TimerSet", "Cleared asked"]) == (scene.roles(), await scene.log())
+
+
+async def test_what_is_opened_again_keeps_its_doubt_and_its_looks(scene: Scene) -> None:
+    await scene.given_up("PUT")
+    await scene.set()
+    await scene.carry_out()
+    await scene.carry_out()
+    await scene.member("take", role="VIP")
+    await scene.doubts_due()
+
+    await scene.look()
+    await scene.carry_out()
+
+    left, looks = await doubt(scene)
+    assert (1, True) == (looks, 85 < left <= 90)

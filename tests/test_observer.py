@@ -217,26 +217,6 @@ async def log_of(owner: asyncpg.Connection) -> list[str]:
     return [row[0] for row in await owner.fetch(ask)]
 
 
-async def test_a_member_who_left_and_came_back_unseen_keeps_the_timer(
-    town: Town, owner: asyncpg.Connection
-) -> None:
-    await town.say("mona", "settime", user="max", role="VIP", duration="1w")
-    await town.stop()
-    await town.client.sim("member", {"user": "max", "action": "leave"})
-    await town.client.sim("member", {"user": "max", "action": "join"})
-    await town.start()
-    await town.say("mona", "settime", user="vera", role="VIP", duration="1h")
-    await until(lambda: "VIP" in town.roles_of("vera"), seconds=30)  # it speaks to Discord again
-    await town.client.sim("member", {"user": "max", "action": "give", "role": "Trial"})
-
-    async def settled() -> bool:
-        return "VIP" in town.roles_of("max") or len(await log_of(owner)) > 2
-
-    await until(settled)
-    assert await log_of(owner) == ["TimerSet", "TimerSet"]
-    assert {"Trial", "VIP"} == set(town.roles_of("max"))
-
-
 @pytest.mark.usefixtures("restoring")
 async def test_a_role_that_is_restored_costs_no_other(
     town: Town, owner: asyncpg.Connection
