@@ -1,7 +1,7 @@
 """Discord agrees with the log again: doubt, evidence, and what must not count as either."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -15,6 +15,7 @@ from boostmon.bot.refusals import INVITE, Stuck
 from boostmon.commands.decider import AddTime, Pause
 from boostmon.commands.removals import end_all, restore_all
 from boostmon.database.pool import Database
+from boostmon.errors import DatabaseUnavailableError
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.history import history
@@ -1434,6 +1435,41 @@ async def test_a_command_that_comes_before_a_look_has_had_effect_is_obeyed(scene
     await scene.agree()
 
     assert ([], ["TimerSet", "Cleared asked"]) == (scene.roles(), await scene.log())
+
+
+async def test_a_look_is_counted_before_what_it_opened_again_is_done(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the attempt would carry on with the looks of before, and another bot keep it up."""
+    await renewed_while_a_take_is_given_up(scene)
+    await scene.ours("DELETE")
+    await scene.doubts_due()
+    looked, rechecked = scene.standings.looked, scene.speaker.rechecked
+
+    async def not_rechecked_yet(numbers: Sequence[int]) -> None:
+        assert [] == rechecked
+        await looked(numbers)
+
+    monkeypatch.setattr(scene.standings, "looked", not_rechecked_yet)
+    await scene.look()
+
+    assert [1] == rechecked
+
+
+async def test_what_was_opened_again_is_done_although_the_look_was_not_counted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await renewed_while_a_take_is_given_up(scene)
+    await scene.ours("DELETE")
+
+    async def fail(_: Sequence[int]) -> None:
+        raise DatabaseUnavailableError
+
+    monkeypatch.setattr(scene.standings, "looked", fail)
+    with pytest.raises(DatabaseUnavailableError):
+        await scene.look()
+
+    assert [1] == scene.speaker.rechecked
 
 
 async def test_what_is_opened_again_keeps_its_doubt_and_its_looks(scene: Scene) -> None:

@@ -90,6 +90,7 @@ class Agreement:
         self._role_taken = role_taken
         self._watch = watch
         self._absences = Absences()
+        self._reopened: set[int] = set()
 
     async def of(self, guild_id: str, user_id: str) -> float | None:
         """Read a member and act; return in how many seconds they are to be read again, if so.
@@ -111,8 +112,11 @@ class Agreement:
         stands_still = await self._standings.of_member(guild_id, user_id) == before
         if not stands_still or not self._may_act(reading):
             return AGAIN_AFTER
-        pauses = [await self._act(standing, reading) for standing in before]
-        await self._standings.looked([s.number for s in before if s.in_doubt])
+        try:
+            pauses = [await self._act(standing, reading) for standing in before]
+            await self._standings.looked([s.number for s in before if s.in_doubt])
+        finally:
+            self._recheck(before)
         return min((pause for pause in pauses if pause is not None), default=None)
 
     async def _put_off(self, standings: Iterable[Standing], seconds: float) -> float:
@@ -172,7 +176,13 @@ class Agreement:
         self._absences.forget(standing.number)
         if await self._standings.reopen(change, standing.timer.user_id):
             await self._found(standing, found, actor_id)
-            self._relay.recheck(standing.number)
+            self._reopened.add(standing.number)
+
+    def _recheck(self, looked_at: Iterable[Standing]) -> None:
+        """Have the relay do what was opened again: now, since an attempt carries the looks on."""
+        for number in self._reopened & {standing.number for standing in looked_at}:
+            self._reopened.discard(number)
+            self._relay.recheck(number)
 
     async def _missing(
         self, standing: Standing, given: RoleChange, reading: Reading
