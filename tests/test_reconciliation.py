@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot import observer, reconciler
+from boostmon.bot import app, observer, reconciler
+from boostmon.bot.reconciler import Reconciler
 from boostmon.commands.import_shapes import ImportedTimer, Judged
 from boostmon.commands.importer import Importer
 from boostmon.database.pool import Database
@@ -25,10 +26,22 @@ from tests.town import town as a_town
 async def town(
     database: Database, owner_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Town]:
-    """Lend a town in which the bot may not see members; max has a role for an hour."""
+    """Lend a town in which the bot may not see members; max has a role for an hour.
+
+    The pass that follows a start is over.
+    """
+    passes: list[Reconciler] = []
+
+    class Watched(Reconciler):
+        def __init__(self, **parts: Any) -> None:
+            super().__init__(**parts)
+            passes.append(self)
+
+    monkeypatch.setattr(app, "Reconciler", Watched)
     monkeypatch.setattr(observer, "SETTLES_AFTER", 0.1)
     monkeypatch.setattr(reconciler, "EVERY", 0.01)
     async with a_town(database, owner_url) as made:
+        await until(lambda: passes[-1].ended)
         await made.say("mona", "settime", user="max", role="VIP", duration="1h")
         await until(lambda: held(made))
         await made.client.sim("clock", {"apart_ms": 5000})
