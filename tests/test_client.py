@@ -1,11 +1,13 @@
-"""The disnake client, where it is mended."""
+"""The disnake client, where it is mended, and what it passes on."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from disnake.webhook.async_ import async_context
 
+from boostmon.bot.client import BoostMon
 from boostmon.database.pool import Database
 from tests.town import town as a_town
 
@@ -21,3 +23,13 @@ async def test_interactions_that_are_over_leave_no_lock_behind(
         async with asyncio.timeout(10):
             while adapter._locks:  # noqa: ASYNC110, SLF001 - the leak is private, and tells nobody
                 await asyncio.sleep(0.02)
+
+
+async def test_a_new_session_has_all_members_compared() -> None:
+    told: list[str] = []
+    reconciler = SimpleNamespace(begin_anew=lambda: told.append("anew"))
+    bot: Any = SimpleNamespace(user="BoostMon", guilds=[], reconciler=reconciler)
+
+    await BoostMon.on_ready(bot)
+
+    assert ["anew"] == told
