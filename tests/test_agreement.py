@@ -964,6 +964,55 @@ async def test_who_was_imported_and_left_and_came_back_unseen_gets_the_role(scen
     assert (["TimerSet"], ["VIP"]) == (await scene.log(), scene.roles())
 
 
+@pytest.mark.parametrize("ahead", [0, 3600, -3600])
+async def test_who_was_imported_and_came_back_is_known_however_the_clocks_stand(
+    scene: Scene, ahead: int
+) -> None:
+    await scene.later(ahead)
+    await scene.member("give", role="VIP")
+    await scene.imports()
+    await scene.look()
+    await scene.member("leave")
+    await scene.member("join")
+
+    await scene.look()
+
+    assert (["left_and_returned"], [GIVE_ROLE]) == (scene.found, await scene.open())
+
+
+async def test_a_role_given_by_hand_to_who_had_left_before_the_end_and_is_back_stays(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.clear()
+    await scene.carry_out()
+    await scene.member("join")
+    await scene.look()  # they are back without the role: leaving has taken it
+    await scene.member("give", role="VIP")
+
+    await scene.look()
+    await scene.agree()
+
+    assert (["VIP"], []) == (scene.roles(), scene.found)
+
+
+async def test_a_role_that_is_there_at_once_when_who_had_left_is_back_is_taken(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.clear()
+    await scene.carry_out()
+    await scene.member("join")
+    await scene.member("give", role="VIP")  # by a bot that gives back what members had
+
+    await scene.look()
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+
+
 async def test_who_was_imported_and_was_never_read_before_coming_back_gets_the_role(
     scene: Scene,
 ) -> None:

@@ -1,15 +1,25 @@
 """The reconciler: who is compared when, and what comes of what differs."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from boostmon.bot import reconciler
+from boostmon.bot.evidence import Membership
 from boostmon.bot.looks import Member
-from boostmon.bot.reconciler import AGAIN_AFTER, BETWEEN_PASSES, PAGE, PATIENCE, TRIES, Reconciler
+from boostmon.bot.reconciler import (
+    AGAIN_AFTER,
+    BETWEEN_PASSES,
+    PAGE,
+    PATIENCE,
+    TRIES,
+    Memberships,
+    Reconciler,
+)
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.projections.standings import TimedMember
 from tests.fakes import Machine, Relay, at_work, turns
@@ -20,7 +30,12 @@ Held = dict[str, list[str]]
 
 def timed(user_id: str, *role_ids: str, **more: Any) -> TimedMember:
     """Name a member who has timers of some roles."""
-    nothing: dict[str, Any] = {"never_given": (), "reported": frozenset(), "held_back": False}
+    nothing: dict[str, Any] = {
+        "never_given": (),
+        "reported": frozenset(),
+        "reported_at": None,
+        "held_back": False,
+    }
     return TimedMember(user_id=user_id, role_ids=frozenset(role_ids), **nothing | more)
 
 
@@ -43,9 +58,9 @@ class Timers:
         everybody = sorted(self.of.get(guild_id, ()), key=lambda each: each.user_id)
         return [each for each in everybody if each.user_id > after][:most]
 
-    async def owe_nothing(self, numbers: Sequence[int], *, seconds_ago: float) -> int:
-        self.noted.append((tuple(numbers), seconds_ago))
-        return len(numbers)
+    async def owe_nothing(self, held: Mapping[int, datetime | None], *, seconds_ago: float) -> int:
+        self.noted.append((tuple(held), seconds_ago))
+        return len(held)
 
     async def decided(self, numbers: Sequence[int]) -> None:
         self.settled += numbers
@@ -56,13 +71,14 @@ class Gateway:
 
     def __init__(self) -> None:
         self.held: dict[str, Held] = {}
+        self.joined: dict[str, datetime] = {}
         self.asked: list[tuple[str, int]] = []
         self.roles_asked: list[str] = []
         self.silent: dict[str, int] = {}
         self.broken: set[str] = set()
         self.meanwhile: Any = lambda _: None
 
-    async def roles_of_members(self, guild_id: str, user_ids: Collection[str]) -> Held | None:
+    async def memberships(self, guild_id: str, user_ids: Collection[str]) -> Memberships | None:
         self.asked.append((guild_id, len(user_ids)))
         self.meanwhile(guild_id)
         if self.silent.get(guild_id, 0):
@@ -71,7 +87,9 @@ class Gateway:
         if guild_id not in self.held:
             return None
         there = self.held[guild_id]
-        return {user: there[user] for user in user_ids if user in there}
+        return {
+            u: Membership(frozenset(there[u]), self.joined.get(u)) for u in user_ids if u in there
+        }
 
     async def roles_checked(self, guild_id: str) -> None:
         self.roles_asked.append(guild_id)
@@ -203,6 +221,17 @@ async def test_an_imported_role_that_is_absent_is_looked_at_once_and_then_report
         await bench.passed()
 
     assert ([("1", "11")], []) == (bench.looks.wanted, bench.timers.noted)
+
+
+async def test_who_has_come_back_since_a_role_was_reported_is_looked_at(bench: Bench) -> None:
+    reported_at, VIPS = datetime(2026, 11, 30, tzinfo=UTC), frozenset({VIP})  # noqa: N806 - as VIP
+    for user, days in (("11", 1), ("12", -1)):
+        bench.has("1", timed(user, VIP, reported=VIPS, reported_at=reported_at))
+        bench.gateway.joined[user] = reported_at + timedelta(days=days)
+    async with at_work(bench.reconciler.run()):
+        await bench.passed()
+
+    assert [("1", "11")] == bench.looks.wanted
 
 
 async def test_who_lacks_another_role_beside_the_one_that_was_reported_is_looked_at(

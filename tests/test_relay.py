@@ -500,6 +500,22 @@ async def test_with_a_lease_about_to_end_discord_is_asked_for_nothing(
     await stage.api.take_role(stage.timer(), reason="in time")
 
 
+async def test_a_change_whose_answer_comes_when_the_lease_is_lost_is_in_doubt_again(
+    stage: Stage, owner: asyncpg.Connection
+) -> None:
+    """Another process may have settled it, and read the member, while this one was frozen."""
+    await stage.until(lambda _: stage.lease.held)
+    await stage.fault(method="PUT", path=ROLE_ROUTE, hang=1.0)
+    await stage.set(stage.timer())
+    await stage.until(lambda effects: [e["attempted_at"] for e in effects] != [None])
+    await owner.execute("UPDATE effects SET state = 'done', done_at = now(), look_again_at = NULL")
+    stage.lease._until = 0.0  # noqa: SLF001 - as after a freeze
+
+    effects = await stage.until(lambda effects: effects[0]["look_again_at"] is not None)
+
+    assert ("done", 0) == (effects[0]["state"], effects[0]["looks"])
+
+
 async def test_what_the_limits_put_off_is_told_to_the_other_processes(
     stage: Stage, owner: asyncpg.Connection
 ) -> None:

@@ -252,6 +252,11 @@ def _looking(random: Random) -> list[Act]:
         if standing := await side.standing(number):
             await side.standings.note(standing, found)
 
+    async def confirm(side: Side) -> Any:
+        for standing in await side.standings.of_member(guild, user):
+            if standing.change is not None:
+                await side.standings.confirm_take(standing.change)
+
     async def in_doubt(side: Side) -> Any:
         return sorted(await side.standings.in_doubt(100))
 
@@ -271,7 +276,9 @@ def _looking(random: Random) -> list[Act]:
         lambda side: side.standings.looked(numbers),
         lambda side: side.standings.put_off(numbers, 300.0),
         lambda side: side.standings.owe_roles(guild, user),
-        lambda side: side.standings.owe_nothing(numbers, seconds_ago=1.0),
+        lambda side: side.standings.owe_nothing(dict.fromkeys(numbers), seconds_ago=1.0),
+        confirm,
+        lambda side: side.standings.of_member(guild, user),
         in_doubt,
         lambda side: side.standings.decided(numbers[:1]),
         lambda side: side.standings.undecided(random.choice((guild, None))),
@@ -331,7 +338,7 @@ def _plain(answer: Any) -> Any:
 
 HASHED = (
     *("nonces", "recorded_at", "done_at", "begun_at", "given_after", "given_before"),
-    *("look_again_at", "found_at"),
+    *("look_again_at", "found_at", "reported_at"),
 )
 
 

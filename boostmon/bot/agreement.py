@@ -14,6 +14,7 @@ from boostmon.bot.evidence import (
     Agrees,
     Conclusion,
     Held,
+    Left,
     Membership,
     Missing,
     Owe,
@@ -145,8 +146,11 @@ class Agreement:
                     await self._standings.decided([standing.number])
             case Held():
                 seconds = machine.monotonic() - reading.asked
-                await self._standings.owe_nothing([standing.number], seconds_ago=seconds)
+                held = {standing.number: reading.seen.joined_at}
+                await self._standings.owe_nothing(held, seconds_ago=seconds)
                 await self._standings.decided([standing.number])
+            case Left(change=change):
+                await self._standings.confirm_take(change)
             case Owe(found=found):
                 if await self._standings.owe_roles(standing.timer.guild_id, standing.timer.user_id):
                     await self._found(standing, found)

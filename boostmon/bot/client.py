@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,10 +16,10 @@ from disnake.webhook.async_ import async_context
 
 from boostmon import machine
 from boostmon.bot.discord_api import INVALID
-from boostmon.bot.evidence import role_entry
+from boostmon.bot.evidence import Membership, role_entry
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Pace
-from boostmon.bot.reconciler import PAGE, Reconciler, Roles
+from boostmon.bot.reconciler import PAGE, Reconciler
 from boostmon.config import DiscordConfig
 from boostmon.errors import ConfigurationError, DiscordError
 
@@ -36,8 +36,10 @@ class BoostMon(commands.InteractionBot):
     observer: Observer
     reconciler: Reconciler
 
-    async def roles_of_members(self, guild_id: str, user_ids: Collection[str]) -> Roles | None:
-        """Return the roles of those who are members; None while the server cannot be asked.
+    async def memberships(
+        self, guild_id: str, user_ids: Collection[str]
+    ) -> Mapping[str, Membership] | None:
+        """Return those who are members, by id; None while the server cannot be asked.
 
         Up to 100 by id need no intent (gateway-events, "Request Guild Members"). Raise
         `TimeoutError` when there is no answer.
@@ -47,7 +49,7 @@ class BoostMon(commands.InteractionBot):
             return None
         wanted = [int(user_id) for user_id in user_ids]
         found = await guild.query_members(user_ids=wanted, limit=PAGE, cache=False)
-        return {str(member.id): [str(role.id) for role in member.roles] for member in found}
+        return {str(member.id): _membership(member) for member in found}
 
     async def on_ready(self) -> None:
         log.info("connected to Discord", user=str(self.user), servers=len(self.guilds))
@@ -98,6 +100,10 @@ class BoostMon(commands.InteractionBot):
 
     async def on_error(self, event_method: str, *_: Any, **__: Any) -> None:
         log.exception("event not handled", gateway_event=event_method)  # noqa: LOG004 - disnake calls it in one
+
+
+def _membership(member: disnake.Member) -> Membership:
+    return Membership(frozenset(str(role.id) for role in member.roles), member.joined_at)
 
 
 async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostMon:

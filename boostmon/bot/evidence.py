@@ -32,6 +32,12 @@ class Held(Struct, frozen=True):
     """The role of an imported timer is held: that is noted as the receipt of a give."""
 
 
+class Left(Struct, frozen=True):
+    """A role was lost by leaving, before *change* could take it: so it is done."""
+
+    change: RoleChange
+
+
 class Owe(Struct, frozen=True):
     """An imported timer's member has left and come back since: the role is owed for once."""
 
@@ -55,7 +61,7 @@ class Missing(Struct, frozen=True):
     given: RoleChange
 
 
-Conclusion = Agrees | Held | Owe | Unheld | Reopen | Missing
+Conclusion = Agrees | Held | Left | Owe | Unheld | Reopen | Missing
 
 
 def conclude(standing: Standing, seen: Membership) -> Conclusion:
@@ -65,9 +71,10 @@ def conclude(standing: Standing, seen: Membership) -> Conclusion:
     has the table.
     """
     held = standing.timer.role_id in seen.roles
-    if standing.is_open or standing.wanted == held:
-        never_given = standing.wanted and held and standing.given is None
-        return Held() if never_given and not standing.is_open else Agrees()
+    if standing.is_open:
+        return Agrees()
+    if standing.wanted == held:
+        return _in_agreement(standing)
     if not standing.wanted:
         return _after_the_end(standing)
     given = standing.given
@@ -78,6 +85,17 @@ def conclude(standing: Standing, seen: Membership) -> Conclusion:
     if _older(given.given_after, seen.joined_at):
         return Reopen(given, "left_and_returned")
     return Missing(given)
+
+
+def _in_agreement(standing: Standing) -> Agrees | Held | Left:
+    """Note what is seen for the first time to be so."""
+    change = standing.change
+    if standing.wanted:
+        return Held() if standing.given is None else Agrees()
+    left = change is not None and change.kind == TAKE_ROLE and change.state == "done"
+    if change is not None and left and change.unfulfilled and not standing.in_doubt:
+        return Left(change)
+    return Agrees()
 
 
 def _after_the_end(standing: Standing) -> Agrees | Reopen:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from boostmon import machine
+from boostmon.bot.evidence import Membership
 from boostmon.errors import BoostmonError
 from boostmon.projections.standings import Standings, TimedMember
 
@@ -21,7 +23,7 @@ AGAIN_AFTER = 600.0  # seconds; servers that did not answer
 
 log = structlog.get_logger()
 
-Roles = Mapping[str, Collection[str]]
+Memberships = Mapping[str, Membership]
 
 
 class Speaker(Protocol):
@@ -43,8 +45,8 @@ class Speaker(Protocol):
 class Members(Protocol):
     """The gateway, as far as it can be asked for members."""
 
-    async def roles_of_members(self, guild_id: str, user_ids: Collection[str]) -> Roles | None:
-        """Return the roles of those who are members; None while the server cannot be asked.
+    async def memberships(self, guild_id: str, user_ids: Collection[str]) -> Memberships | None:
+        """Return those who are members, by id; None while the server cannot be asked.
 
         Raise `TimeoutError` when there is no answer.
         """
@@ -179,25 +181,25 @@ class Reconciler:
     async def _compared(self, guild_id: str, page: list[TimedMember]) -> bool:
         asked = machine.monotonic()
         try:
-            held = await self._members.roles_of_members(guild_id, [m.user_id for m in page])
+            seen = await self._members.memberships(guild_id, [m.user_id for m in page])
         except TimeoutError:
             log.info("members not read", server=guild_id, members=len(page))
             return False
-        if held is None:
+        if seen is None:
             return True  # out of sight: it is compared when it is back
-        confirmed: list[int] = []
+        held: dict[int, datetime | None] = {}
         for member in page:
-            roles = held.get(member.user_id)
-            if roles is None:
+            membership = seen.get(member.user_id)
+            if membership is None:
                 continue  # who is not there holds nothing, and is read when they are back
-            if member.held_back or not member.role_ids <= {*roles, *member.reported}:
+            if _differs(member, membership):
                 self._looks.want_in_time(guild_id, member.user_id)
-            elif member.role_ids <= set(roles):
-                confirmed += member.never_given
-        if confirmed:
+            elif member.role_ids <= membership.roles:
+                held |= dict.fromkeys(member.never_given, membership.joined_at)
+        if held:
             seconds = machine.monotonic() - asked
-            await self._standings.owe_nothing(confirmed, seconds_ago=seconds)
-            await self._standings.decided(confirmed)
+            await self._standings.owe_nothing(held, seconds_ago=seconds)
+            await self._standings.decided(list(held))
         self._watch.compared(len(page))
         return True
 
@@ -207,3 +209,11 @@ class Reconciler:
         end = machine.monotonic() + PATIENCE
         while not self._relay.is_idle and machine.monotonic() < end:  # noqa: ASYNC110 - it need not be prompt
             await asyncio.sleep(LOOK)
+
+
+def _differs(member: TimedMember, seen: Membership) -> bool:
+    """Tell whether a member is to be looked at; what was reported is not, unless they rejoined."""
+    reported = member.reported
+    if member.reported_at and seen.joined_at and seen.joined_at > member.reported_at:
+        reported = frozenset()
+    return member.held_back or not member.role_ids <= seen.roles | reported

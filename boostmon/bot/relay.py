@@ -12,6 +12,7 @@ from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
 from boostmon.bot.pace import PATIENCE, Pace, lane_of_roles
 from boostmon.bot.receipts import Again, put_down
+from boostmon.bot.refusals import Later
 from boostmon.bot.tally import Tally
 from boostmon.errors import BoostmonError
 from boostmon.projections.effects import NOTICE
@@ -261,7 +262,10 @@ class Relay:
         began = machine.monotonic()
         verdict = await self._delivery.carry_out(effect, directly=owed.channel_id is None)
         self._tally.effect(effect, verdict, machine.monotonic() - began)
-        return await put_down(self._owed, effect, verdict)
+        again = await put_down(self._owed, effect, verdict)
+        if not self._lease.held and not isinstance(verdict, Later):
+            await self._owed.doubt(effect)  # it may have been sent when it was another's to do
+        return again
 
 
 def may_write(lease: Lease, pace: Pace) -> bool:

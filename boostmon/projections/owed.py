@@ -136,6 +136,11 @@ class OwedEffects:
         arguments = (effect.position, effect.kind, role_name, look)
         return bool(await self._database.fetch(statement("attempt_effect"), *arguments))
 
+    async def doubt(self, effect: OwedEffect) -> None:
+        """Have the member read again: another process may have settled *effect* meanwhile."""
+        arguments = (effect.position, effect.kind, FIRST_LOOK)
+        await self._database.fetch(statement("doubt_effect"), *arguments)
+
     async def receipted(self, effect: OwedEffect, message_ids: Sequence[str]) -> set[str]:
         """Return which of *message_ids* are the receipts of other notices to the member."""
 

@@ -1,6 +1,6 @@
 """Standings: what the log wants of a member's timed roles beside what Discord has confirmed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -75,7 +75,8 @@ class Standing(Struct, frozen=True, kw_only=True):
 class TimedMember(Struct, frozen=True, kw_only=True):
     """A member with timers: the roles to hold, and the streams of those never given (imported).
 
-    *reported*: roles of imported timers that were found missing, which waits for somebody.
+    *reported*: roles of imported timers that were found missing, first at *reported_at*, which
+    waits for somebody.
     *held_back*: too many roles were missing at once, one of theirs among them.
     """
 
@@ -83,6 +84,7 @@ class TimedMember(Struct, frozen=True, kw_only=True):
     role_ids: frozenset[str]
     never_given: tuple[int, ...]
     reported: frozenset[str]
+    reported_at: datetime | None
     held_back: bool
 
 
@@ -119,10 +121,19 @@ class Standings:
         (row,) = await self._database.fetch(statement("owe_roles"), guild_id, user_id)
         return int(row["owed"])
 
-    async def owe_nothing(self, numbers: Sequence[int], *, seconds_ago: float) -> int:
-        """Note that imported timers' roles are held, asked for *seconds_ago*; return how many."""
-        (row,) = await self._database.fetch(statement("owe_nothing"), numbers, seconds_ago)
+    async def owe_nothing(self, held: Mapping[int, datetime | None], *, seconds_ago: float) -> int:
+        """Note that imported timers' roles are held, asked for *seconds_ago*; return how many.
+
+        *held* has since when each is a member, by the stream's number; None for a guest.
+        """
+        arguments = (list(held), list(held.values()), seconds_ago)
+        (row,) = await self._database.fetch(statement("owe_nothing"), *arguments)
         return int(row["noted"])
+
+    async def confirm_take(self, change: RoleChange) -> None:
+        """Note that a take was done by leaving: the member is back without the role."""
+        arguments = (change.position, change.done_at)
+        await self._database.fetch(statement("confirm_take"), *arguments)
 
     async def in_doubt(self, most: int) -> list[tuple[str, str]]:
         """Return up to *most* (server, user) whose members are to be read again by now."""
@@ -183,6 +194,7 @@ class Standings:
                 role_ids=frozenset(row["role_ids"]),
                 never_given=tuple(row["never_given"] or ()),
                 reported=frozenset(row["reported"] or ()),
+                reported_at=row["reported_at"],
                 held_back=row["held_back"],
             )
             for row in rows

@@ -22,21 +22,24 @@ CREATE TABLE differences (
 );
 CREATE INDEX differences_undecided ON differences (stream_id) WHERE decided_at IS NULL;
 
--- Note that the members of these imported timers were found to hold their roles, when they were asked for
--- seconds_ago: the receipt of a give, of which none was owed in the timer's present life. Answer how many.
-CREATE FUNCTION owe_nothing(held integer[], seconds_ago double precision) RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+-- Note that the members of these imported timers, who joined at joined_ats, were found to hold their roles, when
+-- they were asked for seconds_ago: the receipt of a give, of which none was owed in the timer's present life.
+-- Answer how many.
+CREATE FUNCTION owe_nothing(held integer[], joined_ats timestamptz[], seconds_ago double precision)
+RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
     noted integer;
 BEGIN
     INSERT INTO effects (position, kind, stream_id, state, due_at, done_at, receipt)
     SELECT
         begun.position, 'give_role', t.id, 'done', clock_timestamp(), clock_timestamp(),
-        jsonb_build_object(
+        jsonb_strip_nulls(jsonb_build_object(
             'confirmed', 'read from the member',
-            'asked_at', clock_timestamp() - seconds_ago * interval '1 second'
-        )
-    FROM role_timers AS t
+            'asked_at', clock_timestamp() - seconds_ago * interval '1 second',
+            'joined_at', seen.joined_at
+        ))
+    FROM unnest(held, joined_ats) AS seen (stream_id, joined_at)
+    JOIN role_timers AS t ON t.id = seen.stream_id
     CROSS JOIN LATERAL (
         SELECT
             max(e.position) FILTER (WHERE e.data ->> 'type' = 'TimerSet') AS position,
@@ -45,7 +48,7 @@ BEGIN
             ) AS ended
         FROM events AS e WHERE e.stream_id = t.id
     ) AS begun
-    WHERE t.id = ANY (held) AND begun.position > begun.ended
+    WHERE begun.position > begun.ended
         AND NOT EXISTS (
             SELECT FROM events AS e JOIN effects AS f USING (position)
             WHERE e.stream_id = t.id AND f.kind = 'give_role' AND f.position > begun.ended

@@ -7,7 +7,7 @@ from typing import Any
 
 from boostmon.bot.evidence import role_entry
 from boostmon.bot.observer import Observer
-from boostmon.bot.reconciler import Reconciler, Roles
+from boostmon.bot.reconciler import Memberships, Reconciler
 from tests.simulation.discord import Discord
 from tests.simulation.gateway import Gateway, News
 from tests.simulation.rest import entry_body
@@ -20,12 +20,12 @@ class Asking:
         self._discord = discord
         self._gateway = gateway
 
-    async def roles_of_members(self, guild_id: str, user_ids: Collection[str]) -> Roles | None:
-        """Return the roles of those who are members; None while the server cannot be asked."""
+    async def memberships(self, guild_id: str, user_ids: Collection[str]) -> Memberships | None:
+        """Return those who are members, by id; None while the server cannot be asked."""
         guild = self._discord.guilds[guild_id]
         if guild.unavailable or not guild.present:
             return None
-        reply: asyncio.Future[Roles] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Memberships] = asyncio.get_running_loop().create_future()
         self._gateway.ask_for_members(guild_id, list(user_ids), reply)
         async with asyncio.timeout(30):
             return await reply

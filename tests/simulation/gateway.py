@@ -3,12 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from random import Random
 
 from msgspec import Struct
 
-from boostmon.bot.reconciler import Roles
-from tests.simulation.discord import Discord, Entry
+from boostmon.bot.evidence import Membership
+from boostmon.bot.reconciler import Memberships
+from tests.simulation.discord import Discord, Entry, Member
+from tests.simulation.timeline import EPOCH
 
 QUICKEST, SLOWEST = 0.03, 0.4  # seconds
 
@@ -59,9 +62,9 @@ class Gateway:
                     self._discord.timeline.after(delay, lambda ear=ear: ear(news))  # type: ignore[misc]
 
     def ask_for_members(
-        self, guild_id: str, user_ids: list[str], reply: "asyncio.Future[Roles]"
+        self, guild_id: str, user_ids: list[str], reply: "asyncio.Future[Memberships]"
     ) -> None:
-        """Answer with the roles of members, as they are when Discord looks."""
+        """Answer with members, as they are when Discord looks."""
         after = self._discord.timeline.after
         delays = self._delays()
         if delays:
@@ -69,14 +72,14 @@ class Gateway:
             after(on_the_way, lambda: self._look_up(guild_id, user_ids, reply, 2 * on_the_way))
 
     def _look_up(
-        self, guild_id: str, user_ids: list[str], reply: "asyncio.Future[Roles]", delay: float
+        self, guild_id: str, user_ids: list[str], reply: "asyncio.Future[Memberships]", delay: float
     ) -> None:
         members = self._discord.guilds[guild_id].members
         found = [members[user_id] for user_id in user_ids if members[user_id].present]
-        roles = {member.user_id: sorted(member.roles) for member in found}
+        seen = {member.user_id: _membership(member) for member in found}
         self.answers += 1
         self._discord.timeline.after(
-            delay, lambda: None if reply.done() else reply.set_result(roles)
+            delay, lambda: None if reply.done() else reply.set_result(seen)
         )
 
     def _news(self, kind: str, guild_id: str, who: str) -> News:
@@ -107,3 +110,8 @@ class Gateway:
                 return [usual, random.uniform(0.1, 30)]
             case _:
                 raise ValueError(fault)
+
+
+def _membership(member: Member) -> Membership:
+    joined_at = datetime.fromtimestamp(EPOCH + member.joined_at, UTC)
+    return Membership(frozenset(member.roles), joined_at)

@@ -84,10 +84,34 @@ def reopen_effect(tables: Tables, *given: Any) -> Rows:
     return [{"position": position}]
 
 
-def owe_nothing(tables: Tables, numbers: Sequence[int], seconds_ago: float) -> Rows:
+def confirm_take(tables: Tables, position: int, done_at: datetime) -> Rows:
+    """Note that a take was done by leaving."""
+    effect = tables.effects.get((position, "take_role"))
+    if effect and effect.state == "done" and moment(effect.done_at or 0.0) == done_at:
+        rest = {key: value for key, value in (effect.receipt or {}).items() if key != "reason"}
+        effect.receipt = rest | {"confirmed": "read from the member"}
+    return []
+
+
+def doubt_effect(tables: Tables, position: int, kind: str, seconds: float) -> Rows:
+    """Have a member read again, whatever the effect's state is."""
+    effect = tables.effects.get((position, kind))
+    if effect is not None and kind != "notice":
+        tables.doubt(effect, tables.clock() + seconds, 0)
+    return []
+
+
+def owe_nothing(
+    tables: Tables,
+    numbers: Sequence[int],
+    joined_ats: Sequence[datetime | None],
+    seconds_ago: float,
+) -> Rows:
     """Note that imported timers' roles are held."""
     noted = 0
-    for number in sorted(set(numbers) & tables.rows.keys()):
+    for number, joined_at in zip(numbers, joined_ats, strict=True):
+        if number not in tables.rows:
+            continue
         stream = tables.rows[number].stream
         begun = never_given_since(stream)
         if begun:
@@ -97,6 +121,8 @@ def owe_nothing(tables: Tables, numbers: Sequence[int], seconds_ago: float) -> R
             tables.owe(effect)
             tables.settle(effect, "done")
             effect.receipt = {"confirmed": "read from the member", "asked_at": asked_at}
+            if joined_at is not None:
+                effect.receipt["joined_at"] = joined_at.isoformat()
             noted += 1
     return [{"noted": noted}]
 
@@ -222,10 +248,16 @@ def _timed_member(tables: Tables, streams: list[Stream]) -> dict[str, Any]:
     never = [s.number for s in streams if not any(e.kind == "give_role" for e in s.effects)]
     found = [(stream, tables.differences.get(stream.number)) for stream in streams]
     waiting = {s.role_id: d.found for s, d in found if d is not None and _waits(s, d)}
+    reported_at = [
+        d.found_at
+        for s, d in found
+        if d is not None and _waits(s, d) and d.found == "import_not_held"
+    ]
     return {
         "user_id": streams[0].user_id,
         "role_ids": [stream.role_id for stream in streams],
         "never_given": never or None,
         "reported": [role for role, what in waiting.items() if what == "import_not_held"] or None,
+        "reported_at": moment(min(reported_at)) if reported_at else None,
         "held_back": "too_many_taken" in waiting.values(),
     }

@@ -47,6 +47,8 @@ STANDINGS = (
     "standings",
     "reopen_effect",
     "owe_nothing",
+    "confirm_take",
+    "doubt_effect",
     "owe_roles",
     "members_in_doubt",
     "looked",

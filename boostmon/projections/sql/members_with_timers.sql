@@ -7,6 +7,7 @@ SELECT
         WHERE events.stream_id = t.id AND effects.kind = 'give_role'
     )) AS never_given,
     array_agg(t.role_id) FILTER (WHERE d.found = 'import_not_held') AS reported,
+    min(d.found_at) FILTER (WHERE d.found = 'import_not_held') AS reported_at,
     coalesce(bool_or(d.found = 'too_many_taken'), false) AS held_back
 FROM role_timers AS t
 LEFT JOIN differences AS d ON d.stream_id = t.id AND d.decided_at IS NULL AND NOT EXISTS (

@@ -1,2 +1,3 @@
--- Note that the members of the imported timers $1 were found to hold their roles, when asked for $2 seconds ago.
-SELECT owe_nothing($1, $2) AS noted
+-- Note that the members of the imported timers $1, who joined at $2, were found to hold their roles, when asked
+-- for $3 seconds ago.
+SELECT owe_nothing($1, $2, $3) AS noted
