@@ -1,18 +1,22 @@
 """What the gateway tells of a member is a hint: which of them lead to a look."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 from msgspec import structs
 
+from boostmon.bot.discord_api import ATTEMPT_SECONDS
 from boostmon.bot.evidence import RoleEntry
 from boostmon.bot.observer import SETTLES_AFTER, Observer
 from boostmon.database.pool import Database
 from boostmon.projections.observed import Observed
-from tests.scene import Scene
+from tests.scene import ROLE_ROUTE, Scene
 from tests.scene import scene as a_scene
 from tests.standing import NOON
+from tests.test_observer import until
 from tests.timers import ACTOR, handler_over
 
 
@@ -49,6 +53,23 @@ class Ear:
         wanted = self.looks.wanted
         assert {(self.scene.guild_id, self.user, SETTLES_AFTER)} >= set(wanted)
         return bool(wanted)
+
+    @property
+    def looks_at_max_when_answered(self) -> bool:
+        """Whether max is to be looked at once what is on its way was answered or given up."""
+        after = SETTLES_AFTER + ATTEMPT_SECONDS
+        return self.looks.wanted == [(self.scene.guild_id, self.user, after)]
+
+    @asynccontextmanager
+    async def renewal_on_its_way(self) -> AsyncIterator[None]:
+        """Renew the role: Discord has done what it was asked, and the answer is not here yet."""
+        await self.scene.fault(method="PUT", path=ROLE_ROUTE, hang=1, when="after")
+        before = self.scene.asked("PUT", "/roles/")
+        await self.scene.set()
+        carrying_out = asyncio.create_task(self.scene.carry_out())
+        await until(lambda: self.scene.asked("PUT", "/roles/") > before)
+        yield
+        await carrying_out
 
     async def changed(self, *roles: str) -> None:
         """Hear that max holds some roles now."""
@@ -138,6 +159,54 @@ async def test_a_line_that_takes_a_role_after_the_end_does_not(ear: Ear) -> None
 
 async def test_who_joins_is_looked_at(ear: Ear) -> None:
     await ear.observer.member_returned(ear.scene.guild_id, ear.user)
+    assert ear.looks_at_max
+
+
+# A change is on its way, and may be older than the hint: the look waits for its answer.
+
+
+async def test_who_joins_while_a_give_is_on_its_way_is_looked_at_when_it_is_answered(
+    ear: Ear,
+) -> None:
+    async with ear.renewal_on_its_way():
+        await ear.observer.member_returned(ear.scene.guild_id, ear.user)
+    assert ear.looks_at_max_when_answered
+
+
+async def test_who_is_said_to_lack_a_role_on_its_way_is_looked_at_when_it_is_answered(
+    ear: Ear,
+) -> None:
+    async with ear.renewal_on_its_way():
+        await ear.changed()
+    assert ear.looks_at_max_when_answered
+
+
+async def test_who_is_said_to_hold_a_role_on_its_way_is_not_looked_at(ear: Ear) -> None:
+    async with ear.renewal_on_its_way():
+        await ear.changed("VIP")
+    assert not ear.looks.wanted
+
+
+async def test_a_line_that_takes_a_role_on_its_way_leads_to_a_look_when_it_is_answered(
+    ear: Ear,
+) -> None:
+    async with ear.renewal_on_its_way():
+        await ear.logged(taken="VIP")
+    assert ear.looks_at_max_when_answered
+
+
+# Too many were missing at once: what is given back by hand is held back no longer.
+
+
+async def test_who_is_said_to_hold_a_role_that_is_held_back_is_looked_at(ear: Ear) -> None:
+    await ear.scene.standings.note(await ear.scene.standing(), "too_many_taken")
+    await ear.changed("VIP")
+    assert ear.looks_at_max
+
+
+async def test_a_line_that_gives_a_role_that_is_held_back_leads_to_a_look(ear: Ear) -> None:
+    await ear.scene.standings.note(await ear.scene.standing(), "too_many_taken")
+    await ear.logged(given="VIP")
     assert ear.looks_at_max
 
 

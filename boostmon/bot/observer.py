@@ -1,12 +1,18 @@
 """Observer: turns what Discord does on its own into commands on timers and looks at members."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import disnake
 import structlog
 
 from boostmon.bot.audit_log import AuditLog
-from boostmon.bot.discord_api import DiscordApi, RefusedError, UnansweredError
+from boostmon.bot.discord_api import (
+    ATTEMPT_SECONDS,
+    DiscordApi,
+    RefusedError,
+    UnansweredError,
+)
 from boostmon.bot.evidence import Agrees, Membership, RoleEntry, conclude
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
@@ -114,7 +120,7 @@ class Observer:
     async def member_returned(self, guild_id: str, user_id: str) -> None:
         """Read a member who has joined, after other bots' roles for joining."""
         if self._relay.leads:
-            self._looks.want(guild_id, user_id, after=SETTLES_AFTER)
+            self._look(guild_id, user_id, await self._standings.of_member(guild_id, user_id))
 
     async def member_changed(self, guild_id: str, user_id: str, held: set[str]) -> None:
         """Read a member who is said to hold other roles than the log wants."""
@@ -122,8 +128,8 @@ class Observer:
             return
         told = Membership(frozenset(held), None)
         standings = await self._standings.of_member(guild_id, user_id)
-        if any(not isinstance(conclude(standing, told), Agrees) for standing in standings):
-            self._looks.want(guild_id, user_id, after=SETTLES_AFTER)
+        if any(_is_news(told, standing) for standing in standings):
+            self._look(guild_id, user_id, standings)
 
     async def roles_logged(self, guild_id: str, entry: RoleEntry) -> None:
         """Keep a line of the audit log, and read the member if it contradicts the log."""
@@ -132,7 +138,13 @@ class Observer:
             return
         standings = await self._standings.of_member(guild_id, entry.target_id)
         if any(_contradicts(entry, standing) for standing in standings):
-            self._looks.want(guild_id, entry.target_id, after=SETTLES_AFTER)
+            self._look(guild_id, entry.target_id, standings)
+
+    def _look(self, guild_id: str, user_id: str, standings: Iterable[Standing]) -> None:
+        """Read a member soon, but not before the answer to what is on its way."""
+        is_waiting = any(_is_on_its_way(standing) for standing in standings)
+        after = SETTLES_AFTER + (ATTEMPT_SECONDS if is_waiting else 0)
+        self._looks.want(guild_id, user_id, after=after)
 
     async def _end(self, timer: HeldTimer, role_id: str) -> None:
         command_id = f"discord:role_deleted:{role_id}:{timer.number}:{timer.version}"
@@ -146,6 +158,25 @@ class Observer:
             log.error("timer not cleared", timer=timer.timer, why="role_deleted", reason=str(error))
 
 
+def _is_news(told: Membership, standing: Standing) -> bool:
+    """Tell whether what was *told* of a member may call for something.
+
+    A role may be missing because it was lost behind a give that was not answered yet.
+    """
+    if not isinstance(conclude(standing, told), Agrees):
+        return True
+    is_held = standing.timer.role_id in told.roles
+    if standing.held_back:
+        return is_held  # given back by hand
+    return standing.wanted and not is_held and _is_on_its_way(standing)
+
+
+def _is_on_its_way(standing: Standing) -> bool:
+    return standing.is_open and standing.in_doubt
+
+
 def _contradicts(entry: RoleEntry, standing: Standing) -> bool:
     against = entry.taken if standing.wanted else entry.given
+    if standing.held_back:
+        against |= entry.given  # given back by hand
     return standing.timer.role_id in against
