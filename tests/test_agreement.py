@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,7 @@ from boostmon.bot.absences import PROVEN_AFTER
 from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
 from boostmon.bot.refusals import INVITE, Stuck
 from boostmon.commands.decider import AddTime, Pause
-from boostmon.commands.removals import end_all, restore_all
+from boostmon.commands.removals import Ends, end_all, restore_all
 from boostmon.database.pool import Database
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events.timer import HOUR, MINUTE
@@ -1173,11 +1174,10 @@ async def test_what_was_ended_stands_in_the_log_as_taken_by_hand(scene: Scene) -
     await look_at_all(scene, names)
     handler = handler_over(scene.database)
 
-    ended = await end_all(scene.standings, handler, scene.guild_id, now=scene.clock.time)
-
-    assert len(names) == ended
+    end = partial(end_all, scene.standings, handler, scene.guild_id, now=scene.clock.time)
+    assert Ends(ended=len(names)) == await end(holds=None)
     assert ["Cleared taken_by_hand"] * len(names) == (await scene.log())[len(names) :]
-    assert 0 == await end_all(scene.standings, handler, scene.guild_id, now=scene.clock.time)
+    assert Ends() == await end(holds=None)
 
 
 async def test_of_too_many_that_the_audit_log_tells_of_the_rest_is_held_back(

@@ -1,5 +1,7 @@
 """`boostmon resolve-removals`: what was held back is decided for a whole server at once."""
 
+from collections.abc import Sequence
+
 import asyncpg
 import pytest
 
@@ -7,21 +9,29 @@ from boostmon.commands.decider import Pause, SetTime
 from boostmon.database.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.projections.standings import Standings
-from tests.test_cli import boostmon
+from tests.sandbox_client import Client, sandbox
+from tests.test_cli import boostmon, discord
 from tests.timers import GUILD, M, fresh_timer, handler_over, slash
 
 
 async def held_back(owner: asyncpg.Connection, database: Database, count: int) -> list[TimerId]:
     """Make timers whose roles were given, and are held back."""
     timers = [fresh_timer() for _ in range(count)]
+    await hold_back(owner, database, timers)
+    return timers
+
+
+async def hold_back(
+    owner: asyncpg.Connection, database: Database, timers: Sequence[TimerId]
+) -> None:
+    """Have the roles of *timers* given, and held back."""
     for timer in timers:
         await handler_over(database).handle(timer, SetTime(0, HOUR, M), slash())
     await owner.execute("UPDATE effects SET state = 'done', receipt = '{}', done_at = now()")
     standings = Standings(database)
     for timer in timers:
-        for standing in await standings.of_member(GUILD, timer.user_id):
+        for standing in await standings.of_member(timer.guild_id, timer.user_id):
             await standings.note(standing, "too_many_taken")
-    return timers
 
 
 @pytest.mark.parametrize(
@@ -50,6 +60,84 @@ async def test_what_was_held_back_is_ended_or_restored(
     open_ones = await owner.fetch("SELECT kind FROM effects WHERE state = 'owed'")
     assert owed == [row["kind"] for row in open_ones]
     assert [] == await Standings(database).undecided()
+
+
+UNASKED = "warning: DISCORD_TOKEN is not set, so nobody asked Discord whether a role is back."
+
+
+async def gone_in_sandbox(
+    client: Client, owner: asyncpg.Connection, database: Database, *users: str
+) -> dict[str, TimerId]:
+    """Make timers of members of the sandbox, whose roles are missing and held back."""
+    guild_id, role_id = client.ids["guild"], client.role("VIP")
+    timers = {user: TimerId(guild_id, client.user(user), role_id) for user in users}
+    await hold_back(owner, database, list(timers.values()))
+    return timers
+
+
+async def test_a_role_that_is_back_meanwhile_ends_nothing(
+    owner: asyncpg.Connection, database: Database, owner_url: str
+) -> None:
+    async with sandbox() as client:
+        timers = await gone_in_sandbox(client, owner, database, "max", "vera", "carl")
+        await client.sim("member", {"user": "max", "action": "give", "role": "VIP", "by": "olga"})
+        await client.sim("member", {"user": "carl", "action": "leave"})
+
+        outcome = await boostmon(
+            *["resolve-removals", str(client.ids["guild"]), "--end"],
+            DATABASE_URL=owner_url,
+            **discord(client.sandbox),
+        )
+
+    said = ["2 timers ended", "1 role found to be back: the timer goes on"]
+    assert (0, said) == (outcome.code, outcome.out.splitlines())
+    assert "warning" not in outcome.err
+    living = await owner.fetch("SELECT user_id FROM role_timers")
+    assert [timers["max"].user_id] == [row["user_id"] for row in living]
+    assert [] == await Standings(database).undecided()
+
+
+async def test_where_discord_does_not_tell_a_timer_stays_held_back(
+    owner: asyncpg.Connection, database: Database, owner_url: str
+) -> None:
+    async with sandbox() as client:
+        timers = await gone_in_sandbox(client, owner, database, "max", "vera")
+        path = f"{client.guild}/members/{client.user('max')}"
+        await client.sim("fault", {"path": path, "status": 500})
+
+        outcome = await boostmon(
+            *["resolve-removals", str(client.ids["guild"]), "--end"],
+            DATABASE_URL=owner_url,
+            **discord(client.sandbox),
+        )
+
+    assert (0, "1 timer ended\n") == (outcome.code, outcome.out)
+    assert "warning: 1 timer held back still, since Discord did not tell" in outcome.err
+    assert [timers["max"]] == [each.timer for each in await Standings(database).undecided()]
+
+
+async def test_a_limit_of_discord_is_waited_for(
+    owner: asyncpg.Connection, database: Database, owner_url: str
+) -> None:
+    async with sandbox() as client:
+        await gone_in_sandbox(client, owner, database, "max", "vera", "carl")
+        await client.sim("limits", {"other": [1, 0.5]})
+
+        outcome = await boostmon(
+            *["resolve-removals", str(client.ids["guild"]), "--end"],
+            DATABASE_URL=owner_url,
+            **discord(client.sandbox),
+        )
+
+    assert (0, "3 timers ended\n") == (outcome.code, outcome.out)
+
+
+@pytest.mark.usefixtures("database")
+async def test_without_a_token_nobody_asks_and_that_is_said(owner_url: str) -> None:
+    outcome = await boostmon("resolve-removals", GUILD, "--end", DATABASE_URL=owner_url)
+
+    assert (0, "0 timers ended\n") == (outcome.code, outcome.out)
+    assert UNASKED in outcome.err.splitlines()
 
 
 async def test_a_command_on_a_timer_lifts_its_hold(

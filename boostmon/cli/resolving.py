@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
 import click
 
@@ -9,8 +12,8 @@ from boostmon.bot.durations import counted
 from boostmon.cli.ids import Id
 from boostmon.cli.places import found_database, refuse_outdated
 from boostmon.commands.handler import CommandHandler
-from boostmon.commands.removals import end_all, restore_all
-from boostmon.config import ClockConfig, PoolConfig, load
+from boostmon.commands.removals import Ends, Holds, end_all, restore_all
+from boostmon.config import ClockConfig, DiscordConfig, PoolConfig, load
 from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
 from boostmon.events.store import EventStore
@@ -40,8 +43,35 @@ async def _resolve(guild_id: str, *, ends: bool) -> None:
             standings = Standings(database)
             if ends:
                 handler = CommandHandler(EventStore(database))
-                ended = await end_all(standings, handler, guild_id, now=clock.now())
-                click.echo(f"{counted(ended, 'timer')} ended")
+                async with _asking_discord() as holds:
+                    _show(await end_all(standings, handler, guild_id, now=clock.now(), holds=holds))
             else:
                 restored = await restore_all(standings, guild_id)
                 click.echo(f"{counted(restored, 'role')} will be given back")
+
+
+@asynccontextmanager
+async def _asking_discord() -> AsyncIterator[Holds | None]:
+    """Lend a way to ask whether a role is back meanwhile, if there is one."""
+    if not os.environ.get("DISCORD_TOKEN", "").strip():
+        _warn("DISCORD_TOKEN is not set, so nobody asked Discord whether a role is back.")
+        yield None
+        return
+    from boostmon.bot.discord_reads import discord_reads  # noqa: PLC0415 - disnake takes long to load
+    from boostmon.bot.held_roles import holds  # noqa: PLC0415 - so does this
+
+    async with discord_reads(load(DiscordConfig, os.environ)) as reads:
+        yield partial(holds, reads)
+
+
+def _show(ends: Ends) -> None:
+    click.echo(f"{counted(ends.ended, 'timer')} ended")
+    if ends.back:
+        click.echo(f"{counted(ends.back, 'role')} found to be back: the timer goes on")
+    if ends.untold:
+        still = f"{counted(ends.untold, 'timer')} held back still, since Discord did not tell"
+        _warn(f"{still} whether the role is back ({ends.doubt}); run it again.")
+
+
+def _warn(sentence: str) -> None:
+    click.echo(f"warning: {sentence}", err=True)

@@ -1,28 +1,65 @@
 """Removals: decides what was held back because too many roles were missing at once."""
 
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
-from boostmon.errors import RejectedError
+from boostmon.errors import DiscordError, RejectedError
+from boostmon.events.timer import TimerId
 from boostmon.projections.standings import Standing, Standings, Undecided
 
+Holds = Callable[[TimerId], Awaitable[bool]]
 
-async def end_all(standings: Standings, handler: CommandHandler, guild_id: str, *, now: int) -> int:
-    """End the timers of a server that are held back, at *now* (timer time); return how many."""
-    ended = 0
+
+class Ends(msgspec.Struct):
+    """How many timers *ended*, and were not ended as the role is *back* or nobody could tell.
+
+    *doubt* says why nobody could.
+    """
+
+    ended: int = 0
+    back: int = 0
+    untold: int = 0
+    doubt: str = ""
+
+
+async def end_all(
+    standings: Standings, handler: CommandHandler, guild_id: str, *, now: int, holds: Holds | None
+) -> Ends:
+    """End the timers of a server that are held back, at *now* (timer time).
+
+    *holds* tells whether a role is there again, or raises `DiscordError`; None: nobody can tell.
+    """
+    ends = Ends()
     for held in await _held_back(standings, guild_id):
+        try:
+            is_back = holds is not None and await holds(held.timer)
+        except DiscordError as error:
+            ends.untold, ends.doubt = ends.untold + 1, str(error)
+            continue
         standing = await _standing(standings, held)
         if standing is None or not standing.held_back:
             continue
-        origin = Origin(command_id=f"resolve:{held.number}:{standing.version}", source="cli")
-        try:
-            await handler.handle(
-                held.timer, Clear(now, "taken_by_hand"), origin, at_version=standing.version
-            )
-        except RejectedError:
-            continue  # it has ended meanwhile
+        if is_back:
+            ends.back += 1
+        elif await _end(handler, standing, now):
+            ends.ended += 1
+        else:
+            continue
         await standings.decided([held.number])
-        ended += 1
-    return ended
+    return ends
+
+
+async def _end(handler: CommandHandler, standing: Standing, now: int) -> bool:
+    origin = Origin(command_id=f"resolve:{standing.number}:{standing.version}", source="cli")
+    command = Clear(now, "taken_by_hand")
+    try:
+        await handler.handle(standing.timer, command, origin, at_version=standing.version)
+    except RejectedError:
+        return False  # it has ended meanwhile
+    return True
 
 
 async def restore_all(standings: Standings, guild_id: str) -> int:
