@@ -28,7 +28,7 @@ bench: .venv/.ready .venv-bench/.ready ## Measure the hot paths beside their lim
 	$(BIN)/python -m tests.bench.drain
 
 soak: .venv/.ready ## Hurt real processes for MINUTES; an oracle judges
-	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT))
+	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(IN_LIFE),--in-life)
 
 clients: .venv-clients/.ready .venv-clients/node/.ready ## Install bots of other libraries, which tests put into the sandbox
 

@@ -14,3 +14,4 @@ async def test_nothing_is_lost_and_nothing_comes_twice() -> None:
     assert summary.events["Expired"] > 5
     assert summary.notices > 5
     assert sum(summary.troubles.values()) > 10
+    assert {"late write", "stray events", "rejoin"} <= summary.troubles.keys()

@@ -11,8 +11,8 @@ KEPT = 5000
 class Journal:
     """What clients asked for and what they were answered."""
 
-    def __init__(self) -> None:
-        self._entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
+    def __init__(self, kept: int = KEPT) -> None:
+        self._entries: deque[dict[str, Any]] = deque(maxlen=kept)
         self._numbers = count(1)
         self.total = 0
 

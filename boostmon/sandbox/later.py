@@ -34,6 +34,9 @@ class Later:
         handle = asyncio.get_running_loop().call_later(seconds, due)
         self._handles.add(handle)
 
+    def __len__(self) -> int:
+        return len(self._tasks) + len(self._handles)
+
     def forget(self) -> None:
         """Let nothing of it happen any more."""
         for task in self._tasks:

@@ -13,9 +13,17 @@ import click
 import structlog
 from msgspec import structs
 
+from tests.chaos.blows import ROUND
 from tests.chaos.driver import Plan, Summary, run, short
 
-PLANTS = ("role-before-event", "lease-ignored", "nonce-dropped")
+PLANTS = (
+    "role-before-event",
+    "lease-ignored",
+    "nonce-dropped",
+    "doubt-forgotten",
+    "absence-believed",
+    "step-believed",
+)
 
 
 def main() -> None:
@@ -24,7 +32,13 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     plan = short(seed) if arguments.short else Plan(minutes=arguments.minutes, seed=seed)
-    plan = structs.replace(plan, plant=arguments.plant, standby=arguments.standby)
+    without = ROUND.keys() - set(arguments.only.split(",")) if arguments.only else set()
+    without |= set(arguments.without.split(",")) if arguments.without else set()
+    plan = structs.replace(
+        plan, plant=arguments.plant, standby=arguments.standby, without=plan.without | without
+    )
+    if arguments.in_life:
+        plan = structs.replace(plan, speed=None, settle=300.0)
     click.echo(f"seed {seed}")
     folder = Path(tempfile.mkdtemp(prefix="boostmon-chaos-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as another account
@@ -57,6 +71,7 @@ def table(summary: Summary) -> dict[str, object]:
         "warnings": summary.events["WarningSent"],
         "notices delivered": summary.notices,
         **dict(sorted(kinds.items())),
+        "agreed after (s)": round(summary.agreed_after, 1),
         "settled after (s)": round(summary.settled_after, 1),
         "lost": summary.of("lost"),
         "twice": summary.of("twice"),
@@ -71,6 +86,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="the run of `make test`")
     parser.add_argument("--standby", action="store_true", help="two servers, with failover")
     parser.add_argument("--plant", choices=PLANTS)
+    parser.add_argument("--in-life", action="store_true", help="time goes as fast as everybody's")
+    parser.add_argument("--only", help="kinds of trouble to have alone, with commas between")
+    parser.add_argument("--without", help="kinds of trouble to leave out, with commas between")
     return parser.parse_args()
 
 

@@ -7,11 +7,13 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
+from tests.chaos.steps import SteppedClock
 from tests.chaos.world import Json, Mark, World
 
 EVENTS = """
 SELECT log.position, log.guild_id, log.user_id, log.role_id, log.type, log.command_id,
-    log.metadata ->> 'source' AS source, log.recorded_at
+    log.metadata ->> 'source' AS source, log.recorded_at,
+    (log.data ->> 'at')::bigint AS decided_at, (log.data ->> 'expires_at')::bigint AS expires_at
 FROM event_log AS log ORDER BY log.position
 """
 EFFECTS = """
@@ -31,6 +33,8 @@ class Event(Struct, frozen=True, kw_only=True):
     command_id: str
     source: str
     recorded_at: datetime
+    decided_at: int = 0
+    expires_at: int | None = None
 
 
 class Effect(Struct, frozen=True, kw_only=True):
@@ -47,12 +51,27 @@ class Effect(Struct, frozen=True, kw_only=True):
 class Evidence:
     """All that the log, the effects and Discord show."""
 
-    def __init__(self, events: list[Event], effects: list[Effect], world: World) -> None:
-        self.events, self.effects = events, effects
+    def __init__(
+        self, events: list[Event], effects: list[Effect], world: World, clock: SteppedClock
+    ) -> None:
+        self.events, self.effects, self._clock = events, effects, clock
         self.by_position = {event.position: event for event in events}
         self.state = world.state()
-        self.bot_id, self.left = world.bot_id, world.left
+        self.bot_id, self.left, self.given = world.bot_id, world.left, world.given
         self._roles = {r["id"]: r["name"] for g in self.state["guilds"] for r in g["roles"]}
+
+    def at(self, event: Event) -> float:
+        """Return when *event* was recorded, at the earliest, by this machine's clock."""
+        return self._clock.told_at(event.recorded_at.timestamp())
+
+    def apart(self, event: Event, moment_ms: int) -> float:
+        """Return by how many seconds a moment lies behind *event*; what nobody can tell is 0."""
+        meant = self._clock.meant(event.recorded_at.timestamp())
+        return min((at - moment_ms / 1000 for at in meant), key=abs)
+
+    def began(self, effect: Effect) -> float:
+        """Return since when *effect* was owed."""
+        return self.at(self.by_position[effect.position])
 
     def mark(self, effect: Effect) -> Mark:
         """Return by what the notice of *effect* is told in Discord."""
@@ -61,7 +80,7 @@ class Evidence:
         return Mark(user_id, event.type == "WarningSent", self._roles[role_id])
 
 
-async def gather(url: str, world: World) -> Evidence:
+async def gather(url: str, world: World, clock: SteppedClock) -> Evidence:
     """Read the database at *url*, and look at *world*."""
     connection = await asyncpg.connect(url)
     try:
@@ -69,7 +88,7 @@ async def gather(url: str, world: World) -> Evidence:
         effects = [_effect(row) for row in await connection.fetch(EFFECTS)]
     finally:
         await connection.close()
-    return Evidence(events, effects, world)
+    return Evidence(events, effects, world, clock)
 
 
 def acknowledged(interaction: Json) -> bool:
@@ -99,6 +118,8 @@ def _event(row: Any) -> Event:
         command_id=row["command_id"],
         source=row["source"],
         recorded_at=row["recorded_at"],
+        decided_at=row["decided_at"],
+        expires_at=row["expires_at"],
     )
 
 

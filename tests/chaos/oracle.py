@@ -2,33 +2,28 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 
-from msgspec import Struct
+from tests.chaos.evidence import Effect, Evidence, acknowledged, refused, said
+from tests.chaos.oracle_roles import ended_by_nobody, held_roles, made_at, role_changes
+from tests.chaos.violation import Violation
+from tests.chaos.world import Json, mark_of, notices
 
-from tests.chaos.evidence import Effect, Evidence, Timer, acknowledged, refused, said
-from tests.chaos.world import Json, mark_of, members, notices
-
-ENDINGS = ("Expired", "Cleared")
-STARTS = ("TimerSet",)
-GIVING = ("TimerSet", "TimeAdded", "Resumed")
 NOTIFYING = ("WarningSent", "Expired")
 TOO_MANY = 429
 FOREIGN_MS = 15_000  # what a fault holds up for seconds arrives among what was sent later
-ROLES_CHANGED = 25  # resources/audit-log, "Audit Log Events": MEMBER_ROLE_UPDATE
-EPOCH_MS = 1_420_070_400_000  # of snowflakes; reference, "Snowflakes"
-
-
-class Violation(Struct, frozen=True):
-    """A broken promise: something *lost*, something done *twice*, or else *wrong*."""
-
-    kind: str
-    text: str
 
 
 def judge(evidence: Evidence) -> list[Violation]:
     """Return every promise that was broken."""
-    checks = (_commands, _owed, _roles, _role_changes, _notices, _sandbox)
+    checks = (
+        _commands,
+        _owed,
+        held_roles,
+        ended_by_nobody,
+        role_changes,
+        _notices,
+        _sandbox,
+    )
     return [violation for check in checks for violation in check(evidence)]
 
 
@@ -62,50 +57,6 @@ def _owed(evidence: Evidence) -> Iterator[Violation]:
                 f"{effect.kind} of event {effect.position} is still {effect.state} after "
                 f"{effect.attempts} attempts: {effect.last_error}",
             )
-
-
-def _roles(evidence: Evidence) -> Iterator[Violation]:
-    held = members(evidence.state)
-    runs: dict[Timer, bool] = {}
-    for event in evidence.events:
-        if event.type in (*STARTS, *ENDINGS):
-            runs[event.timer] = event.type in STARTS
-        if event.source == "discord":
-            said = f"{event.type} of {event.timer} at {event.position}: nobody in Discord did that"
-            yield Violation("lost", said)
-    for timer, running in runs.items():
-        member, role = timer[:2], timer[2]
-        # A role lost by leaving comes back with its member only if a bot saw them come back.
-        if (role in held[member]) != running and not (running and member in evidence.left):
-            said = "runs, and the role is gone" if running else "has ended, and the role is there"
-            yield Violation("lost", f"the timer {timer} {said}")
-
-
-def _role_changes(evidence: Evidence) -> Iterator[Violation]:
-    """Each change of a role in Discord needs an event of its own that was there before it."""
-    reasons: dict[tuple[Timer, str], list[int]] = {}
-    for event in evidence.events:
-        change = "$add" if event.type in GIVING else "$remove" if event.type in ENDINGS else ""
-        reasons.setdefault((event.timer, change), []).append(_ms(event.recorded_at))
-    done = Counter[tuple[Timer, str]]()
-    for timer, change, at in sorted(_changed_roles(evidence), key=lambda changed: changed[-1]):
-        if timer[:2] in evidence.left:
-            continue  # who comes back gets a role again that was given before
-        done[timer, change] += 1
-        before = sum(reason <= at for reason in reasons.get((timer, change), ()))
-        if done[timer, change] > before:
-            yield Violation("wrong", f"{change} of {timer} at {at} came before its event")
-
-
-def _changed_roles(evidence: Evidence) -> list[tuple[Timer, str, int]]:
-    return [
-        ((guild["id"], entry["target_id"], role["id"]), change["key"], _made_at(entry["id"]))
-        for guild in evidence.state["guilds"]
-        for entry in guild["audit_log"]
-        if entry["action_type"] == ROLES_CHANGED and entry["user_id"] == evidence.bot_id
-        for change in entry["changes"]
-        for role in change["new_value"]
-    ]
 
 
 def _notices(evidence: Evidence) -> Iterator[Violation]:
@@ -148,8 +99,8 @@ def _unaccounted(
     for message_id, message in sorted(posted.items(), key=lambda one: int(one[0])):
         if message_id in receipts:
             continue
-        mark, at = mark_of(message), _made_at(message_id)
-        meant = [e for e in doubtful if evidence.mark(e) == mark and _began(evidence, e) <= at]
+        mark, at = mark_of(message), made_at(message_id)
+        meant = [e for e in doubtful if evidence.mark(e) == mark and evidence.began(e) <= at]
         if meant:
             doubtful.remove(meant[0])  # one attempt explains one message
         else:
@@ -160,10 +111,6 @@ def _may_be_sent(effect: Effect) -> bool:
     """Tell whether *effect* was given up in doubt, which the log admits."""
     admitted = effect.receipt.get("reason", "").startswith("an attempt may have sent it")
     return bool(effect.attempts) and (effect.state == "superseded" or admitted)
-
-
-def _began(evidence: Evidence, effect: Effect) -> int:
-    return _ms(evidence.by_position[effect.position].recorded_at)
 
 
 def _sandbox(evidence: Evidence) -> Iterator[Violation]:
@@ -189,11 +136,3 @@ def _before(entry: Json, evidence: Evidence) -> str:
     return ", ".join(
         f"{entry['at_ms'] - e['at_ms']} ms {e['method']} {e.get('status')}" for e in early
     )
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def _made_at(snowflake: str) -> int:
-    return (int(snowflake) >> 22) + EPOCH_MS

@@ -18,6 +18,7 @@ COMMANDS = {
 }
 WITH_DURATION = ("settime", "addtime", "removetime")
 LONGEST = 15  # minutes of timer time
+LONGEST_IN_LIFE = 2  # minutes of everybody's time
 TWICE = 0.1  # of all commands are delivered twice
 BY_DM = 0.2  # of all timers have no channel
 QUICK = 0.2  # of all ends are followed at once by a new timer
@@ -33,34 +34,36 @@ class Order(Struct, frozen=True, kw_only=True):
     deliveries: int = 1
 
 
-def orders(random: Random, seconds: float, per_second: float) -> list[Order]:
+def orders(
+    random: Random, seconds: float, per_second: float, longest: int = LONGEST
+) -> list[Order]:
     """Plan the commands of a run."""
     planned: list[Order] = []
     at = 0.0
     while at < seconds:
-        planned += _next(random, at)
+        planned += _next(random, at, longest)
         at += random.expovariate(per_second)
     return sorted(planned, key=lambda order: order.at)
 
 
-def _next(random: Random, at: float) -> Iterator[Order]:
+def _next(random: Random, at: float, longest: int) -> Iterator[Order]:
     """Give a command, and at times one that follows on its heels."""
     server, user, role = random.choice(SERVERS), random.choice(PEOPLE), random.choice(ROLES)
     name = random.choices(list(COMMANDS), list(COMMANDS.values()))[0]
-    options = _options(random, name, user, role)
+    options = _options(random, name, user, role, longest)
     deliveries = 2 if random.random() < TWICE else 1
     yield Order(at=at, server=server, name=name, options=options, deliveries=deliveries)
     if name == "cleartime" or random.random() < QUICK:
         later = at + random.uniform(0.05, 3)
         follower = "cleartime" if name == "settime" else "settime"
-        options = _options(random, follower, user, role)
+        options = _options(random, follower, user, role, longest)
         yield Order(at=later, server=server, name=follower, options=options)
 
 
-def _options(random: Random, name: str, user: str, role: str) -> dict[str, str]:
+def _options(random: Random, name: str, user: str, role: str, longest: int) -> dict[str, str]:
     options = {"user": user, "role": role}
     if name in WITH_DURATION:
-        options["duration"] = str(random.randint(1, LONGEST))
+        options["duration"] = str(random.randint(1, longest))
     if name == "settime" and random.random() >= BY_DM:
         options["channel"] = random.choice(CHANNELS)
     return options

@@ -7,12 +7,19 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from boostmon.bot import app
+from msgspec import structs
+
+from boostmon.bot import agreement, app
+from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.evidence import Conclusion, Membership, Missing, conclude
 from boostmon.bot.notices import Notices
 from boostmon.cli import main
 from boostmon.commands.sweeper import Sweeper
+from boostmon.database import agreed_clock
+from boostmon.database.witnesses import Judgement, Offsets
 from boostmon.projections.lease import Lease
+from boostmon.projections.standings import RoleChange, Standing, Standings
 
 VARIABLE = "CHAOS_PLANT"
 
@@ -65,6 +72,49 @@ def nonce_dropped() -> None:
     _plant(Notices, "_sent_before", never)
 
 
+def doubt_forgotten() -> None:
+    """Forget what was given up: nobody is read again for it, and no line of the log tells of it."""
+    of_member = Standings.of_member
+
+    async def sure(self: Standings, *member: str) -> list[Standing]:
+        return [structs.replace(one, in_doubt=False) for one in await of_member(self, *member)]
+
+    async def none(*_: object) -> list[object]:
+        return []
+
+    async def nobody(*_: object, **__: object) -> None:
+        return None
+
+    _plant(Standings, "of_member", sure)
+    _plant(Standings, "in_doubt", none)
+    _plant(AuditLog, "known_giver", lambda *_, **__: None)
+    _plant(AuditLog, "taker", nobody)
+
+
+def absence_believed() -> None:
+    """Take a role that is missing once for a role that somebody took."""
+
+    def gone(standing: Standing, seen: Membership) -> Conclusion:
+        given, held = standing.given, standing.timer.role_id in seen.roles
+        missing = standing.wanted and not held and not standing.is_open
+        return Missing(given) if missing and given is not None else conclude(standing, seen)
+
+    async def taken(self: Any, standing: Standing, given: RoleChange, _: object) -> Any:
+        return await self._taken(standing, given, None)
+
+    _plant(agreement, "conclude", gone)
+    _plant(agreement.Agreement, "_missing", taken)
+
+
+def step_believed() -> None:
+    """Follow the database's clock, wherever it steps."""
+
+    def believed(clocks: Offsets, **_: object) -> Judgement:
+        return Judgement(clocks=clocks, followed="database", offset=clocks["database"])
+
+    _plant(agreed_clock, "judge", believed)
+
+
 def _plant(place: Any, name: str, bug: object) -> None:
     if not hasattr(place, name):
         raise LookupError(f"{place} has no {name} to plant a bug in")
@@ -75,6 +125,9 @@ PLANTS: dict[str, Callable[[], None]] = {
     "role-before-event": role_before_event,
     "lease-ignored": lease_ignored,
     "nonce-dropped": nonce_dropped,
+    "doubt-forgotten": doubt_forgotten,
+    "absence-believed": absence_believed,
+    "step-believed": step_believed,
 }
 
 if __name__ == "__main__":

@@ -10,17 +10,21 @@ from boostmon.sandbox.errors import ApiError, ControlError
 from tests.chaos.blows import Blow
 from tests.chaos.cluster import Database
 from tests.chaos.processes import Bot
-from tests.chaos.world import BOT, TOP, World
+from tests.chaos.steps import SteppedClock
+from tests.chaos.world import BOT, ROLES, TOP, World
 
 
 class Troublemaker:
     """Deals the blows, and takes each back when its time is over."""
 
-    def __init__(self, world: World, bots: list[Bot], database: Database) -> None:
+    def __init__(
+        self, world: World, bots: list[Bot], database: Database, clock: SteppedClock
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self._world = world
         self._bots = bots
         self._database = database
+        self._clock = clock
         self._database_busy = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._kinds: dict[str, Callable[[Blow], Awaitable[None]]] = {
@@ -35,15 +39,18 @@ class Troublemaker:
             "mute": self._mute,
             "close dms": self._close_dms,
             "leave": self._leave,
+            "rejoin": self._rejoin,
+            "clock step": self._step,
         }
 
     def deal(self, blow: Blow) -> None:
         """Begin a piece of trouble."""
         if blow.kind == "fault":
             self._world.arm(**blow.fields)
-            self.counts["fault"] += 1
+            self.counts[blow.name or blow.kind] += 1
         elif blow.kind == "gateway":
-            self.counts["gateway"] += self._world.change("gateway", **blow.fields)["sessions"] > 0
+            self._world.change("gateway", **blow.fields)
+            self.counts[blow.name or blow.kind] += 1
         else:
             task = asyncio.create_task(self._carry_out(blow))
             self._tasks.add(task)
@@ -84,7 +91,7 @@ class Troublemaker:
         bot = self._victim(blow)
         if bot is None:
             return
-        self.counts[blow.kind] += 1
+        self.counts[blow.name or blow.kind] += 1
         bot.busy = True
         bot.signal(signal.SIGSTOP)
         await asyncio.sleep(blow.seconds)
@@ -129,9 +136,23 @@ class Troublemaker:
     async def _leave(self, blow: Blow) -> None:
         """Let somebody leave a server, who comes back: their timers go on, their roles do not."""
         self._world.leave(**blow.fields)
-        self.counts["leave"] += 1
+        self.counts[blow.kind] += 1
         await asyncio.sleep(blow.seconds)
         self._world.change("member", action="join", **blow.fields)
+
+    async def _rejoin(self, blow: Blow) -> None:
+        """Let somebody leave who comes back, and another bot give them a role at once."""
+        await self._leave(blow)
+        self._world.greet(**blow.fields, role=ROLES[blow.number % len(ROLES)])
+
+    async def _step(self, blow: Blow) -> None:
+        """Set the clock of the database's machine, and later set it right."""
+        if not self._clock.can_step or self._clock.is_ahead:
+            return
+        self.counts[blow.kind] += 1
+        self._clock.set(blow.fields["ahead"])
+        await asyncio.sleep(blow.seconds)
+        self._clock.set(0.0)
 
     async def _close_dms(self, blow: Blow) -> None:
         self.counts["close dms"] += 1

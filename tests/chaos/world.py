@@ -1,6 +1,8 @@
 """A Discord with several servers, and what the driver does to it and sees of it."""
 
+import asyncio
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +11,8 @@ from msgspec import Struct
 
 from boostmon.sandbox import Sandbox
 from boostmon.sandbox.changes import CHANGES
-from boostmon.sandbox.faults import Fault
+from boostmon.sandbox.faults import EntryFault, Fault
+from boostmon.sandbox.journal import Journal
 from boostmon.sandbox.usage import Use, use
 
 SERVERS = ("north", "east", "south", "west")
@@ -21,6 +24,10 @@ TOP = len(ROLES) + 2  # the bot's place, above everybody's
 NOTICE = re.compile(r"<@(\d+)> (warning|notice): your access for \*\*(.+?)\*\*")
 OPTION_TYPES = {"user": 6, "role": 8, "duration": 3, "channel": 7}
 MAY = ["MANAGE_ROLES", "VIEW_CHANNEL", "SEND_MESSAGES", "EMBED_LINKS", "READ_MESSAGE_HISTORY"]
+WITHOUT_AUDIT_LOG = "west"  # there BoostMon may not read it
+GREETER = "Greeter"  # another bot, which gives roles to those who join
+KEPT = 200_000  # requests
+LOOK = 0.1  # seconds
 
 Json = dict[str, Any]
 
@@ -29,14 +36,18 @@ def specification() -> Json:
     """Describe the world as the sandbox takes it."""
     return {
         "users": [{"name": name} for name in ("olga", MODERATOR, *PEOPLE)],
-        "bots": [{"name": BOT, "owner": "olga", "privileged_intents": ["members"]}],
+        "bots": [
+            {"name": BOT, "owner": "olga", "privileged_intents": ["members"]},
+            {"name": GREETER, "owner": "olga"},
+        ],
         "guilds": [_server(name) for name in SERVERS],
     }
 
 
 def _server(name: str) -> Json:
     staff = {"name": STAFF, "permissions": ["MANAGE_ROLES"]}
-    own = {"name": BOT, "bot": BOT, "permissions": MAY}
+    log = [] if name == WITHOUT_AUDIT_LOG else ["VIEW_AUDIT_LOG"]
+    own = {"name": BOT, "bot": BOT, "permissions": MAY + log}
     return {
         "name": name,
         "owner": "olga",
@@ -65,10 +76,12 @@ class World:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self._discord = sandbox.discord
+        self._discord.journal = Journal(KEPT)
         world = self._discord.world
         self.users = {user.key: user.id for user in world.users.values()}
         self.bot_id = next(iter(world.bots))
-        self.left: set[tuple[str, str]] = set()  # server and user, by id
+        self.left: dict[tuple[str, str], float] = {}  # server and user, by id, and since when
+        self.given: dict[tuple[str, str, str], float] = {}  # a role by another bot, and when
         self._servers = {guild.name: guild for guild in world.guilds.values()}
 
     def change(self, kind: str, **fields: Any) -> Any:
@@ -78,12 +91,24 @@ class World:
 
     def arm(self, **fields: Any) -> None:
         """Arm a fault."""
-        self._discord.faults.armed.append(Fault(**fields))
+        if "audit_log" in fields:
+            self._discord.faults.entries.append(EntryFault(**fields))
+        else:
+            self._discord.faults.armed.append(Fault(**fields))
 
     def leave(self, guild: str, user: str) -> None:
         """Let somebody leave a server, and remember it."""
         self.change("member", guild=guild, user=user, action="leave")
-        self.left.add((self._servers[guild].id, self.users[user]))
+        self.left.setdefault((self._servers[guild].id, self.users[user]), time.time())
+
+    def greet(self, guild: str, user: str, role: str) -> None:
+        """Let another bot give a role to somebody, and remember it."""
+        role_id = self._id(guild, "role", role)
+        held = self._servers[guild].members[self.users[user]].roles
+        if role_id in held:
+            return
+        self.change("member", guild=guild, user=user, action="give", role=role_id, by=GREETER)
+        self.given[self._servers[guild].id, self.users[user], role_id] = time.time()
 
     def calm(self) -> None:
         """Take back every fault, outage, demotion and closed DM."""
@@ -96,6 +121,11 @@ class World:
                 self.change("channel", guild=name, channel=channel, action="edit", overwrites=[])
         for name in PEOPLE:
             self.change("user", user=name, dms_open=True)
+
+    async def until_done(self) -> None:
+        """Wait until nothing is to happen late any more."""
+        while len(self._discord.later):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(LOOK)
 
     def nudge(self) -> None:
         """Let each server's staff touch a role, at which the bot looks again at what is stuck."""
