@@ -44,15 +44,15 @@ def test_a_role_that_was_given_anew_meanwhile_is_missing_since_now() -> None:
 def test_a_role_that_was_there_meanwhile_is_missing_since_now() -> None:
     absences = Absences()
     note(absences, 1, 5.0)
-    absences.forget(1)
 
+    assert absences.forget(1)
     assert 60.0 == note(absences, 1, 60.0)
 
 
 def test_what_is_not_known_is_forgotten_without_ado() -> None:
     absences = Absences()
-    absences.forget(1)
 
+    assert not absences.forget(1)
     assert [] == absences.of_server(GUILD)
 
 

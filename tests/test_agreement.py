@@ -1105,6 +1105,16 @@ async def test_too_many_missing_at_once_are_held_back(scene: Scene) -> None:
     }
 
 
+async def test_what_is_held_back_is_told_once_however_many_are_looked_at_together(
+    scene: Scene,
+) -> None:
+    names = await gone(scene, TOO_MANY + 5)
+
+    await asyncio.gather(*map(scene.look, names))
+
+    assert ["too_many_taken"] * len(names) == scene.found
+
+
 async def test_fewer_missing_at_once_end(scene: Scene) -> None:
     names = await gone(scene, TOO_MANY)
 

@@ -163,8 +163,9 @@ async def test_a_warning_of_the_sweeper_lifts_no_hold(
     assert [timer] == [each.timer for each in await Standings(database).undecided()]
 
 
-async def test_without_saying_what_nothing_is_decided() -> None:
-    outcome = await boostmon("resolve-removals", GUILD)
+@pytest.mark.parametrize("what", [(), ("--end", "--restore"), ("--restore", "--end")])
+async def test_without_saying_one_of_the_two_nothing_is_decided(what: tuple[str, ...]) -> None:
+    outcome = await boostmon("resolve-removals", GUILD, *what)
 
     assert 2 == outcome.code
     assert "--end or --restore" in outcome.err

@@ -40,9 +40,9 @@ class Absences:
             self._lately.setdefault(standing.timer.guild_id, deque()).append((now, standing.number))
         return absence
 
-    def forget(self, number: int) -> None:
-        """Forget the absence of a timer: it is decided, or the role is there."""
-        self._open.pop(number, None)
+    def forget(self, number: int) -> bool:
+        """Forget the absence of a timer: it is decided, or the role is there; tell if it was."""
+        return self._open.pop(number, None) is not None
 
     def too_many(self, guild_id: str, now: float) -> bool:
         """Tell whether too many timers of a server went missing for it to be a moderator."""

@@ -241,8 +241,8 @@ class Agreement:
 
     async def _hold_back(self, absences: Iterable[Absence]) -> None:
         for absence in absences:
-            self._absences.forget(absence.standing.number)
-            if not absence.standing.held_back:
+            is_first = self._absences.forget(absence.standing.number)  # others look as well
+            if is_first and not absence.standing.held_back:
                 await self._found(absence.standing, "too_many_taken")
 
     def _may_act(self, reading: Reading) -> bool:

@@ -24,13 +24,13 @@ ONE = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=2)
 
 @click.command("resolve-removals")
 @click.argument("guild", type=Id())
-@click.option("--end", "what", flag_value="end", help="End the timers of the roles that are gone.")
-@click.option("--restore", "what", flag_value="restore", help="Give the roles back.")
-def resolve_removals(*, guild: str, what: str | None) -> None:
+@click.option("--end", is_flag=True, help="End the timers of the roles that are gone.")
+@click.option("--restore", is_flag=True, help="Give the roles back; their timers go on.")
+def resolve_removals(*, guild: str, end: bool, restore: bool) -> None:
     """Decide what was held back because too many roles were missing in a server at once."""
-    if what is None:
+    if end == restore:
         raise click.UsageError("Say what is to be done: --end or --restore.")
-    asyncio.run(_resolve(guild, ends=what == "end"))
+    asyncio.run(_resolve(guild, ends=end))
 
 
 async def _resolve(guild_id: str, *, ends: bool) -> None:
