@@ -33,6 +33,7 @@ const EVENTS = {
 const ENTRIES = "entries";
 const SECONDS = 5;
 const MEMBER_ROLES = 25;
+const armedHere = new Set();
 const DONE = { lose: "lost", delay: "late", double: "twice" };
 
 export function showFaults() {
@@ -45,13 +46,14 @@ export const armFault = () => {
   return sim("fault", { ...fault, times: times("fault-times") });
 };
 
-export const armEvents = () => {
+export const armEvents = async () => {
   const [name, action] = [byId("event-name").value, byId("event-way").value];
   if (name === ENTRIES) {
     return sim("fault", { audit_log: action, action_type: MEMBER_ROLES, seconds: SECONDS, times: times("event-times") });
   }
   const seconds = action === "lose" ? 0 : SECONDS;
-  return sim("gateway", { action, event: EVENTS[name], seconds, times: times("event-times") });
+  const fault = await sim("gateway", { action, event: EVENTS[name], seconds, times: times("event-times") });
+  armedHere.add(fault.id);
 };
 
 /** Return how often, from a list in which 0 is until it is stopped. */
@@ -71,7 +73,13 @@ function left(one) {
   return one.times === null || counts.length === 0 || counts.some((used) => used < one.times);
 }
 
+/** Disarm what was started here and is used up: it would begin again in the next session. */
+function disarmUsedUp() {
+  for (const one of store.faults) if (!left(one) && armedHere.delete(one.id)) post(`/_sim/fault?id=${one.id}`, undefined, "DELETE").catch(() => {});
+}
+
 function draw() {
+  disarmUsedUp();
   const armed = store.faults.filter(left);
   byId("no-faults").hidden = armed.length > 0;
   fill(byId("faults"), armed, (one) => one.id, (one) => String(one.used), drawOne);
@@ -87,16 +95,20 @@ function drawOne(one) {
 /** Say what goes wrong, and how. */
 function described(one) {
   const late = (action) => (action === "delay" ? `${one.seconds} s late` : DONE[action]);
-  if (one.audit_log) return ["entries of the audit log", late(one.audit_log)];
-  if (one.event) return [Object.entries(EVENTS).find(([, it]) => it === one.event)?.[0] ?? one.event, late(one.action)];
-  const route = Object.entries(ROUTES).find(([, it]) => it.path === one.path)?.[0] ?? one.path;
-  return [route, wayOf(one)];
+  if (one.audit_log) return [named("event-name", ENTRIES), late(one.audit_log)];
+  const event = Object.keys(EVENTS).find((name) => EVENTS[name] === one.event);
+  if (one.event) return [event ? named("event-name", event) : one.event, late(one.action)];
+  const route = Object.keys(ROUTES).find((name) => ROUTES[name].path === one.path);
+  return [route ? named("fault-route", route) : one.path, wayOf(one)];
 }
 
+/** Return what a list calls one of its values. */
+const named = (id, value) => [...byId(id).options].find((one) => one.value === value).text;
+
 function wayOf(one) {
-  if (one.effect !== null) return one.effect === "never" ? "never carried out" : `carried out ${one.effect} s later`;
+  if (one.effect !== null) return one.effect === "never" ? "never done" : `done ${one.effect} s later`;
   if (one.reset) return "cut off";
   if (one.status ?? one.code) return `answered with ${one.status ?? one.code}`;
-  if (one.hang) return one.when === "after" ? `answered from ${one.hang} s ago` : `${one.hang} s late`;
-  return one.date === "missing" ? "without a date" : `dated ${one.date} s ahead`;
+  if (one.hang) return one.when === "after" ? `with the answer of ${one.hang} s ago` : `${one.hang} s late`;
+  return one.date === "missing" ? "without a date" : `dated ${one.date / 3600} h ahead`;
 }
