@@ -226,7 +226,7 @@ async def test_the_tables_show_days_and_roles_and_what_is_stuck(
     cells = [cell.strip() for cell in by_role.split("│")[1:-1]]
     assert [GUILD, ROLE, "0", "0", "3", "2", "1", "1", "2", "2 hours"] == cells
     assert "│ all " in outcome.out
-    assert f"role {ROLE}: {REMEDY}\n" in outcome.out
+    assert f"role {ROLE}: Move BoostMon's role above VIP in Server Settings" in outcome.out
     assert "stuck: role to be given, 5 times since " in outcome.out
 
 

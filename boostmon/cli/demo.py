@@ -37,11 +37,12 @@ OURS = ("BOOSTMON_", "DISCORD_", "DATABASE_URL", "PORT")
 
 NEXT = """
 [bold]To go on with a server of your own[/]: create an application at Discord's developer portal,
-copy the token from its page Bot, invite it with the permission Manage Roles, and
+copy the token from its page Bot, and
 
+  DISCORD_TOKEN=… boostmon invite    # open the link that it prints
   DISCORD_TOKEN=… boostmon run
 
-The database is made by itself; docs/quickstart.md has the details."""
+The bot makes a database of its own; docs/quickstart.md has the details."""
 
 
 class Play(Struct, frozen=True, kw_only=True):

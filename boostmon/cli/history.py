@@ -29,7 +29,7 @@ from boostmon.events.timer import (
 from boostmon.projections import history as telling
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.history import Effect, Happening, Stand
-from boostmon.projections.open_effects import OWED
+from boostmon.projections.open_effects import OWED, unmarked
 
 PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -140,7 +140,7 @@ def _place(effect: Effect, happening: Happening) -> Iterator[str]:
 
 
 def _because(reason: str | None) -> str:
-    return f": {reason}" if reason else ""
+    return f": {unmarked(reason)}" if reason else ""
 
 
 def _at(happening: Happening) -> str:

@@ -14,7 +14,7 @@ from boostmon.bot.durations import counted, spoken
 from boostmon.cli.ids import Id
 from boostmon.cli.places import found_database, refuse_outdated
 from boostmon.projections import stats as counting
-from boostmon.projections.open_effects import OWED, OpenEffects
+from boostmon.projections.open_effects import OWED, OpenEffects, unmarked
 from boostmon.projections.stats import Counts, Stats
 
 PIPED_WIDTH = 1_000  # characters, so that in a pipe nothing is folded
@@ -88,5 +88,5 @@ def _stuck(effects: OpenEffects) -> str:
     return (
         f"stuck: {OWED[effects.kind]}, {counted(effects.count, 'time')} since "
         f"{effects.since:%Y-%m-%d %H:%M}, server {effects.guild_id}, role {effects.role_id}: "
-        f"{effects.reason}"
+        f"{unmarked(effects.reason or '')}"
     )

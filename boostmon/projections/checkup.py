@@ -6,7 +6,7 @@ from asyncpg import Connection
 
 from boostmon.events.newest import altered, density
 from boostmon.finding import Finding, green, red, yellow
-from boostmon.projections.open_effects import OWED, OpenEffects, open_effects
+from boostmon.projections.open_effects import OWED, OpenEffects, open_effects, unmarked
 from boostmon.projections.sampling import compare_sample
 from boostmon.projections.sql import statement
 
@@ -88,7 +88,11 @@ async def look_at_effects(connection: Connection) -> list[Finding]:
     stuck = [effects for effects in open_ones if effects.state == "stuck"]
     owed = [effects for effects in open_ones if effects.state == "owed"]
     findings = [
-        red("log", f"Stuck: {_told(effects)}.", effects.reason or "Look in the log of the bot.")
+        red(
+            "log",
+            f"Stuck: {_told(effects)}.",
+            unmarked(effects.reason or "Look in the log of the bot."),
+        )
         for effects in stuck[:MOST_SHOWN]
     ]
     if len(stuck) > MOST_SHOWN:
@@ -99,11 +103,11 @@ async def look_at_effects(connection: Connection) -> list[Finding]:
 
 async def look_at_differences(connection: Connection) -> list[Finding]:
     """List where Discord shows other roles than the log wants and somebody must decide."""
-    places: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], list[str]] = {}
     for row in await connection.fetch(statement("undecided"), None):
-        place = (row["guild_id"], row["found"])
-        places[place] = places.get(place, 0) + 1
-    waiting = [_undecided(*place, count) for place, count in places.items()]
+        whose = f"member {row['user_id']} (role {row['role_id']})"
+        places.setdefault((row["guild_id"], row["found"]), []).append(whose)
+    waiting = [_undecided(*place, whose) for place, whose in places.items()]
     rows = await connection.fetch(statement("differences_found"), DAY)
     if not rows:
         lately = "Discord was not found to show other roles than the log within a day."
@@ -113,13 +117,18 @@ async def look_at_differences(connection: Connection) -> list[Finding]:
     return [*waiting, green("log", lately)]
 
 
-def _undecided(guild_id: str, found: str, count: int) -> Finding:
+def _undecided(guild_id: str, found: str, whose: list[str]) -> Finding:
     if found == "too_many_taken":
-        told = f"{count} timed roles were missing in the server {guild_id} at once; nothing follows"
-        remedy = f"Run `boostmon resolve-removals {guild_id} --end` or `--restore`."
-        return red("log", f"{told} until somebody decides.", remedy)
-    told = f"Imported timers of the server {guild_id} whose members do not hold the role: {count}."
-    remedy = "Give the role with `/settime`, or end the timer with `/cleartime`."
+        told = f"{len(whose)} timed roles went missing at once in the server {guild_id}; BoostMon"
+        told = f"{told} neither ends these timers nor gives the roles back until somebody decides."
+        command = f"`boostmon resolve-removals {guild_id} --end`"
+        remedy = f"Run {command} to end the timers, or with `--restore` to give the roles back."
+        return red("log", told, remedy)
+    listed = ", ".join(whose[:MOST_SHOWN])
+    if len(whose) > MOST_SHOWN:
+        listed += f" and {len(whose) - MOST_SHOWN} more"
+    told = f"Imported timers of the server {guild_id} whose members do not hold the role: {listed}."
+    remedy = "Give the role with `/addtime` or `/settime`, or end the timer with `/cleartime`."
     return yellow("log", told, remedy)
 
 
@@ -146,4 +155,4 @@ def _told(effects: OpenEffects) -> str:
 
 
 def _because(effects: OpenEffects) -> str:
-    return f": {effects.reason.rstrip('.')}" if effects.reason else ""
+    return f": {unmarked(effects.reason).rstrip('.')}" if effects.reason else ""

@@ -35,3 +35,8 @@ async def open_effects(
     """Return what is owed or stuck, the oldest first; None: in every server, for every role."""
     rows = await connection.fetch(statement("open_by_reason"), guild_id, role_id)
     return [OpenEffects(**row) for row in rows]
+
+
+def unmarked(reason: str) -> str:
+    """Return *reason*, which was written for Discord, without its bold type."""
+    return reason.replace("**", "")
