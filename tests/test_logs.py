@@ -3,9 +3,13 @@
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+import pytest
 
 from boostmon.database.pool import Database
 from tests.databases import Gate
@@ -195,3 +199,27 @@ def texts_of(shown: Any) -> Iterator[str]:
                 yield from [part] if len(part) > 6 and not part.isdigit() else []
             else:
                 yield from texts_of(part)
+
+
+RECONNECT = """
+import logging
+from boostmon.cli.logs import configure_logs
+from boostmon.config import LogConfig
+
+configure_logs(LogConfig(boostmon_log_level="LEVEL"))
+try:
+    raise OSError("nobody listens")
+except OSError:
+    logging.getLogger("disnake.client").exception("Attempting a reconnect in %.2fs", 13.48)
+"""
+
+
+@pytest.mark.parametrize(("level", "whole"), [("info", False), ("debug", True)])
+def test_a_lost_connection_to_discord_is_told_in_a_line(level: str, *, whole: bool) -> None:
+    code = RECONNECT.replace("LEVEL", level)
+    command = [sys.executable, "-c", code]
+    err = subprocess.run(command, capture_output=True, text=True, check=True).stderr  # noqa: S603 - ours
+
+    assert whole == ("Traceback" in err)
+    assert whole or "Attempting a reconnect in 13.48s (nobody listens)" in err
+    assert whole or 1 == len(err.splitlines())

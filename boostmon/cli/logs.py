@@ -44,11 +44,22 @@ def configure_logs(config: LogConfig) -> None:
     debug = config.boostmon_log_level == "debug"
     logging.getLogger("disnake").setLevel(logging.INFO if debug else logging.WARNING)
     logging.getLogger("disnake.client").addFilter(_is_news)
+    if not debug:
+        logging.getLogger("disnake.client").addFilter(_in_a_line)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
     # At every start disnake warns that it cannot speak; nobody asks it to.
     return "voice will NOT be supported" not in record.getMessage()
+
+
+def _in_a_line(record: logging.LogRecord) -> bool:
+    # That Discord is away is no mistake of the program, whose traceback would be of use.
+    if record.exc_info and record.getMessage().startswith("Attempting a reconnect"):
+        error = record.exc_info[1]
+        record.msg, record.args = f"{record.getMessage()} ({error or repr(error)})", None
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _plain(value: object) -> object:
