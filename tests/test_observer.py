@@ -204,6 +204,17 @@ async def test_a_start_during_an_outage_ends_no_timer(
     assert ["TimerSet"] == [kind for kind, _, _ in await recorded(owner, 1)]
 
 
+async def test_what_two_factor_held_up_is_done_when_it_is_no_longer_asked_for(
+    town: Town, owner: asyncpg.Connection
+) -> None:
+    await town.client.sim("user", {"user": "olga", "two_factor": False})
+    await town.client.sim("guild", {"action": "two_factor"})
+    await town.say("mona", "settime", user="max", role="VIP", duration="1h")
+    assert "stuck" == await owner.fetchval("SELECT state FROM effects")
+    await town.client.sim("guild", {"action": "two_factor", "required": False})
+    await until(lambda: town.roles_of("max") == ["VIP"], seconds=5)
+
+
 @pytest.fixture
 def restoring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a role that is taken by hand given back."""

@@ -80,6 +80,10 @@ class BoostMon(commands.InteractionBot):
         if told is not None:
             await self.observer.roles_logged(str(entry.guild.id), told)
 
+    async def on_guild_update(self, before: disnake.Guild, after: disnake.Guild) -> None:
+        if before.mfa_level != after.mfa_level:
+            self.observer.rights_changed(str(after.id))
+
     async def on_guild_role_delete(self, role: disnake.Role) -> None:
         await self.observer.role_deleted(str(role.guild.id), str(role.id))
 
