@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from msgspec.structs import astuple
 
+from boostmon import machine
 from boostmon.bot import absences
 from boostmon.bot.absences import PROVEN_AFTER
 from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
@@ -16,7 +17,7 @@ from boostmon.bot.refusals import INVITE, Stuck
 from boostmon.commands.decider import AddTime, Pause
 from boostmon.commands.removals import Ends, end_all, restore_all
 from boostmon.database.pool import Database
-from boostmon.errors import DatabaseUnavailableError
+from boostmon.errors import DatabaseError, DatabaseUnavailableError
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.history import history
@@ -648,6 +649,23 @@ async def test_who_came_back_after_the_give_is_known_however_the_clocks_stand(
     assert (["left_and_returned"], [GIVE_ROLE]) == (scene.found, await scene.open())
 
 
+async def test_where_discord_tells_no_time_the_clock_of_the_host_stands_in_for_it(
+    scene: Scene,
+) -> None:
+    """The database's clock is an hour ahead of the host's and Discord's."""
+    wall = machine.wall
+    scene.patch.setattr(machine, "wall", lambda: wall() - 3600)
+    await scene.later(-3600)
+    await scene.fault(path="*", date="missing", times=None)
+    await scene.given()
+    await scene.member("leave")
+    await scene.member("join")
+
+    await scene.look()
+
+    assert (["left_and_returned"], [GIVE_ROLE]) == (scene.found, await scene.open())
+
+
 @pytest.mark.parametrize("ahead", [0, 3600, -3600])
 async def test_who_came_back_after_a_give_that_was_read_back_is_known_however_the_clocks_stand(
     scene: Scene, ahead: int
@@ -1113,6 +1131,23 @@ async def test_what_is_held_back_is_told_once_however_many_are_looked_at_togethe
     await asyncio.gather(*map(scene.look, names))
 
     assert ["too_many_taken"] * len(names) == scene.found
+
+
+async def test_what_could_not_be_held_back_is_at_the_next_look_at_any(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    for name in names[:-1]:
+        await scene.look(name)
+
+    async def fail(*_: object) -> None:
+        raise DatabaseError("the database is away")
+
+    with scene.patch.context() as patch:
+        patch.setattr(scene.standings, "note", fail)
+        with pytest.raises(DatabaseError):
+            await scene.look(names[-1])
+    await scene.look(names[-1])
+
+    assert len(names) == len(await scene.standings.undecided(scene.guild_id))
 
 
 async def test_fewer_missing_at_once_end(scene: Scene) -> None:

@@ -44,6 +44,10 @@ class Absences:
         """Forget the absence of a timer: it is decided, or the role is there; tell if it was."""
         return self._open.pop(number, None) is not None
 
+    def keep(self, absence: Absence) -> None:
+        """Have what was forgotten be open again: it could not be decided."""
+        self._open[absence.standing.number] = absence
+
     def too_many(self, guild_id: str, now: float) -> bool:
         """Tell whether too many timers of a server went missing for it to be a moderator."""
         lately = self._lately.get(guild_id, deque())

@@ -27,7 +27,7 @@ from boostmon.bot.server_view import Server
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.database.clock import Clock
-from boostmon.errors import RejectedError
+from boostmon.errors import BoostmonError, RejectedError
 from boostmon.projections.standings import Found, RoleChange, Standing, Standings
 
 AGAIN_AFTER = 30.0  # seconds; the member could not be read, or something changed meanwhile
@@ -242,8 +242,13 @@ class Agreement:
     async def _hold_back(self, absences: Iterable[Absence]) -> None:
         for absence in absences:
             is_first = self._absences.forget(absence.standing.number)  # others look as well
-            if is_first and not absence.standing.held_back:
+            if not is_first or absence.standing.held_back:
+                continue
+            try:
                 await self._found(absence.standing, "too_many_taken")
+            except BoostmonError:
+                self._absences.keep(absence)
+                raise
 
     def _may_act(self, reading: Reading) -> bool:
         """Tell whether *reading* may be believed still, and acted on by this process."""

@@ -1,6 +1,7 @@
 """Carrying out one effect in Discord: the role change or the notice, and what came of it."""
 
 import asyncio
+from datetime import UTC, datetime
 from functools import partial
 
 from boostmon import machine
@@ -76,9 +77,9 @@ class Delivery:
         except RefusedError as error:
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             return judge_role_change(error, remedy=remedy)
-        if answered_at is None:
-            return {}
         took_ms = round((machine.monotonic() - began) * 1000)
+        if answered_at is None:  # a second clock is needed, for the database's may be wrong
+            answered_at = datetime.fromtimestamp(machine.wall(), UTC)
         return {"answered_at": answered_at.isoformat(), "took_ms": str(took_ms)}
 
 
