@@ -139,6 +139,10 @@ class Stage:
     async def fault(self, **fault: Any) -> None:
         await self.client.sim("fault", fault)
 
+    def asked(self, method: str, part: str) -> int:
+        requests = self.client.sandbox.state()["requests"]
+        return sum(r["method"] == method and part in r["path"] for r in requests)
+
 
 def _decoded(receipt: str | None) -> Any:
     return None if receipt is None else msgspec.json.decode(receipt)
@@ -270,6 +274,45 @@ async def test_a_role_that_was_deleted_is_owed_no_more(stage: Stage) -> None:
     await stage.give(stage.timer(), Clear(stage.clock.time))
     effects = await stage.settled()
     assert "role was deleted" in effects[-1]["receipt"]["reason"]
+
+
+ROLES_ROUTE = "/guilds/{guild_id}/roles"
+
+
+async def test_of_a_role_that_was_deleted_unheard_one_change_is_asked_for(stage: Stage) -> None:
+    users = ["max", "vera", "carl", "mona", "olga"]
+    for user in users:
+        await stage.set(stage.timer(user))
+    await stage.settled()
+    await stage.client.sim("role", {"role": "VIP", "action": "delete"})
+
+    for user in users:
+        await stage.give(stage.timer(user), Clear(stage.clock.time))
+        await stage.settled()
+
+    reasons = [effect["receipt"].get("reason") for effect in (await stage.effects())[len(users) :]]
+    assert ["the role was deleted"] * len(users) == reasons
+    assert (1, 1) == (stage.asked("DELETE", "/roles/"), stage.asked("GET", "/roles"))
+
+
+@pytest.mark.parametrize("fault", [{"code": 10011, "method": "DELETE"}, {"status": 503}])
+async def test_a_role_counts_as_deleted_only_when_the_server_does_not_have_it(
+    stage: Stage, fault: dict[str, Any]
+) -> None:
+    for user in ("max", "vera"):
+        await stage.set(stage.timer(user))
+    await stage.settled()
+    if "code" in fault:
+        await stage.fault(path=ROLE_ROUTE, **fault)
+    else:
+        await stage.fault(path=ROLES_ROUTE, **fault)
+        await stage.client.sim("role", {"role": "VIP", "action": "delete"})
+
+    for user in ("max", "vera"):
+        await stage.give(stage.timer(user), Clear(stage.clock.time))
+        await stage.settled()
+
+    assert 2 == stage.asked("DELETE", "/roles/")
 
 
 async def test_what_discord_forbids_is_stuck_with_its_remedy_until_it_is_allowed(

@@ -1,6 +1,7 @@
 """Carrying out one effect in Discord: the role change or the notice, and what came of it."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,7 +15,16 @@ from boostmon.bot.discord_api import (
 )
 from boostmon.bot.evidence import Membership
 from boostmon.bot.notices import Notices, Receipt
-from boostmon.bot.refusals import Later, Passing, Verdict, judge_other, judge_role_change
+from boostmon.bot.refusals import (
+    DELETED,
+    UNKNOWN_ROLE,
+    Final,
+    Later,
+    Passing,
+    Verdict,
+    judge_other,
+    judge_role_change,
+)
 from boostmon.bot.server_view import Server
 from boostmon.events.timer import (
     Cleared,
@@ -22,12 +32,14 @@ from boostmon.events.timer import (
     Resumed,
     TimeAdded,
     TimerEvent,
+    TimerId,
     TimerSet,
 )
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
 HANDOVER = 5.0  # seconds
+PATIENCE = 2.0  # seconds, for which roles a server has
 
 
 class Delivery:
@@ -40,6 +52,7 @@ class Delivery:
         self._owed = owed
         self._notices = notices
         self._server = server
+        self._deleted: set[str] = set()
 
     async def carry_out(self, effect: OwedEffect, *, directly: bool = False) -> Receipt | Verdict:
         """Do it, and return the receipt or what stands in the way.
@@ -64,6 +77,8 @@ class Delivery:
 
     async def _change_role(self, effect: OwedEffect) -> Receipt | Verdict:
         timer, wanted = effect.timer, effect.kind == GIVE_ROLE
+        if timer.role_id in self._deleted:
+            return Final(DELETED)
         change = self._api.give_role if wanted else self._api.take_role
         try:
             if effect.attempted_ago is not None:
@@ -75,12 +90,22 @@ class Delivery:
             began = machine.monotonic()
             answered_at = await change(timer, reason=audit_reason(effect.event, effect.actor_id))
         except RefusedError as error:
+            if error.code == UNKNOWN_ROLE:
+                await self._note_deleted(timer)
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             return judge_role_change(error, remedy=remedy)
         took_ms = round((machine.monotonic() - began) * 1000)
         if answered_at is None:  # a second clock is needed, for the database's may be wrong
             answered_at = datetime.fromtimestamp(machine.wall(), UTC)
         return {"answered_at": answered_at.isoformat(), "took_ms": str(took_ms)}
+
+    async def _note_deleted(self, timer: TimerId) -> None:
+        """Ask nothing more about a role that its server does not have: no id is used twice."""
+        with suppress(RefusedError, UnansweredError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                roles = await self._api.roles(timer.guild_id)
+            if timer.guild_id in roles and timer.role_id not in roles:  # each has @everyone
+                self._deleted.add(timer.role_id)
 
 
 def _read_back(seen: Membership) -> Receipt:

@@ -27,6 +27,8 @@ SECURE = (
     "this server asks for it."
 )
 
+DELETED = "the role was deleted"
+
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
@@ -71,7 +73,7 @@ def judge_role_change(error: RefusedError, *, remedy: Callable[[], str]) -> Verd
     if error.code in (UNKNOWN_MEMBER, UNKNOWN_USER):
         return Final("the member has left the server")
     if error.code == UNKNOWN_ROLE:
-        return Final("the role was deleted")
+        return Final(DELETED)
     if error.code in (UNKNOWN_GUILD, MISSING_ACCESS):
         return Stuck(INVITE)
     if error.code == MISSING_PERMISSIONS:
