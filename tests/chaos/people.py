@@ -21,6 +21,8 @@ LONGEST = 15  # minutes of timer time
 LONGEST_IN_LIFE = 2  # minutes of everybody's time
 TWICE = 0.1  # of all commands are delivered twice
 BY_DM = 0.2  # of all timers have no channel
+PATIENT = 0.3  # of all durations are so long that much happens meanwhile
+TIMES_LONGER = 16
 QUICK = 0.2  # of all ends are followed at once by a new timer
 
 
@@ -63,7 +65,8 @@ def _next(random: Random, at: float, longest: int) -> Iterator[Order]:
 def _options(random: Random, name: str, user: str, role: str, longest: int) -> dict[str, str]:
     options = {"user": user, "role": role}
     if name in WITH_DURATION:
-        options["duration"] = str(random.randint(1, longest))
+        times = TIMES_LONGER if random.random() < PATIENT else 1
+        options["duration"] = str(random.randint(1, longest * times))
     if name == "settime" and random.random() >= BY_DM:
         options["channel"] = random.choice(CHANNELS)
     return options
