@@ -7,6 +7,7 @@ import pytest
 
 from boostmon.bot import replies
 from boostmon.bot.refusals import SECURE
+from boostmon.bot.server_view import TIME_OUT
 from boostmon.database.pool import Database
 from tests.test_commands_e2e import (
     CALLBACK,
@@ -54,6 +55,17 @@ async def test_where_two_factor_is_missing_the_reply_says_so(town: Town) -> None
     assert SECURE in fields(told)["Notes"]
     assert ["TimerSet"] == await town.events()
     assert [] == town.roles_of("max")
+
+
+async def test_while_the_bot_is_in_time_out_the_reply_says_so(town: Town) -> None:
+    time_out = {"user": "BoostMon", "action": "time_out", "seconds": 600}
+    await town.client.sim("member", time_out)
+
+    told = await public(town, "mona", "settime", **SET)
+
+    assert TIME_OUT in fields(told)["Notes"]
+    await town.client.sim("member", time_out | {"seconds": 0})
+    await holds(town, "VIP")
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 520, 524, 527])

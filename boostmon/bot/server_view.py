@@ -7,6 +7,8 @@ from disnake import Client, Guild, Role
 from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
 from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
 
+TIME_OUT = "End BoostMon's time-out in this server."
+
 
 class Server(Protocol):
     """What the relay wants to know of a server."""
@@ -46,6 +48,8 @@ class ServerView:
         guild, role = self._guild(guild_id), self._role(guild_id, role_id)
         if guild is None or guild.me is None:
             return INVITE
+        if guild.me.current_timeout is not None:  # what a member may do, disnake tells without it
+            return TIME_OUT
         if not guild.me.guild_permissions.manage_roles:
             return str(RolesForbiddenError())
         name = escaped(role_id if role is None else role.name)
