@@ -39,6 +39,7 @@ MENU = {
     "placeholder": "Choose",
     "options": [{"label": "A", "value": "a", "description": "The first"}],
 }
+HIDDEN = [{"role": "BoostMon", "deny": ["VIEW_CHANNEL"]}]
 COMPONENTS = [{"type": 1, "components": BUTTONS}, {"type": 1, "components": [MENU]}]
 OPTIONS = [
     {"type": 6, "name": "user", "description": "U", "required": True},
@@ -203,6 +204,21 @@ async def _be_refused(client: Client) -> None:
     await client.sim("limits", {"other": [1000, 1.0]})
 
 
+async def _be_refused_for_want_of_two_factor_and_for_age(client: Client) -> None:
+    await client.sim("guild", {"action": "two_factor"})
+    await client.sim("user", {"user": "olga", "two_factor": False})
+    refused = await client.api("PUT", client.held("max", "VIP"))
+    assert refused.code == 60003
+    await client.sim("guild", {"action": "two_factor", "required": False})
+    await client.sim("limits", {"old_edits": [1, 60.0], "messages": [100, 1.0]})
+    path = client.channel() + "/messages"
+    said = await client.api("POST", path, {"content": "old", "nonce": 5})
+    await client.sim("clock", {"advance_ms": 3_700_000})
+    one = f"{path}/{said.body['id']}"
+    codes = [(await client.api("PATCH", one, {"content": "new"})).code for _ in range(2)]
+    assert codes == [None, 30046]
+
+
 async def _take_leave(client: Client) -> None:
     base = client.app + "/commands"
     for command in (await client.api("GET", base)).body:
@@ -231,6 +247,7 @@ async def _everything(client: Client) -> None:
     await _attach(client)
     await _fill_in(client)
     await _be_refused(client)
+    await _be_refused_for_want_of_two_factor_and_for_age(client)
     await _take_leave(client)
 
 
@@ -317,7 +334,11 @@ async def _make_events(client: Client, socket: Socket) -> None:
         ("role", {"role": "New", "action": "delete"}),
         ("channel", {"channel": "new", "action": "create"}),
         ("channel", {"channel": "new", "action": "edit", "overwrites": []}),
+        ("channel", {"channel": "new", "action": "edit", "overwrites": HIDDEN}),
         ("channel", {"channel": "new", "action": "delete"}),
+        ("member", {"user": "max", "action": "time_out", "seconds": 600}),
+        ("member", {"user": "max", "action": "roles", "roles": ["VIP", "Trial"]}),
+        ("guild", {"action": "two_factor"}),
         ("guild", {"action": "rename", "name": "Sandbox"}),
         ("message", {"user": "max", "channel": "general", "content": "x"}),
     ):
