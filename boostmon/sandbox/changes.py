@@ -115,11 +115,7 @@ def change_channel(discord: Discord, change: ChannelChange) -> Any:
 def change_guild(discord: Discord, change: GuildChange) -> Any:
     """Make or rename a server, let it fail, take or add the bot, or rule on its commands."""
     if change.action == "create":
-        if change.spec is None:
-            raise ControlError("create needs a spec")
-        guild = seed.add_guild(discord.world, change.spec)
-        acts.announce(discord, guild, new=True)
-        return render.guild(guild)
+        return _create_guild(discord, change)
     guild = guild_named(discord, change.guild)
     bot = bot_named(discord, change.bot)
     if change.action == "rename":
@@ -144,6 +140,14 @@ def change_guild(discord: Discord, change: GuildChange) -> Any:
     else:
         acts.bot_leaves(discord, guild, bot.id)
     return {"id": guild.id, "name": guild.name, "available": guild.available}
+
+
+def _create_guild(discord: Discord, change: GuildChange) -> Any:
+    if change.spec is None:
+        raise ControlError("create needs a spec")
+    guild = seed.add_guild(discord.world, change.spec)
+    acts.announce(discord, guild, new=True)
+    return render.guild(guild)
 
 
 def _rule_on_commands(guild: Guild, bot: Bot, change: GuildChange, discord: Discord) -> None:

@@ -86,33 +86,17 @@ def blows(
 
 
 def _blow(random: Random, kind: str, at: float, longest: float) -> Blow:
+    if kind in FAULTS:
+        return Blow(at=at, kind="fault", name=kind, fields=FAULTS[kind](random))
+    if kind in GATEWAY:
+        return Blow(at=at, kind="gateway", name=kind, fields=GATEWAY[kind](random))
     seconds = max(0.05, random.random() ** 2) * longest  # mostly short
     number, where = random.randrange(1000), random.choice(SERVERS)
     match kind:
-        case "fault":
-            return Blow(at=at, kind=kind, fields=_fault(random))
-        case "late write":
-            return Blow(at=at, kind="fault", name=kind, fields=_late_write(random))
-        case "old answer":
-            fields = {
-                "hang": random.uniform(0.5, 7),
-                "when": "after",
-                "times": random.randint(1, 3),
-            }
-            fields |= {"method": "GET", "path": random.choice(READ_ROUTES)}
-            return Blow(at=at, kind="fault", name=kind, fields=fields)
-        case "entries":
-            fields = {"audit_log": random.choice(("lose", "delay")), "times": random.randint(1, 5)}
-            fields["seconds"] = random.uniform(1, 20)
-            return Blow(at=at, kind="fault", name=kind, fields=fields)
-        case "gateway":
-            return Blow(at=at, kind=kind, fields=_gateway(random))
-        case "stray events":
-            return Blow(at=at, kind="gateway", name=kind, fields=_events(random))
         case "clock step":
-            fields = {"ahead": random.choice(STEPS)}
+            step = {"ahead": random.choice(STEPS)}
             seconds = random.uniform(1, 3) * longest  # a clock is looked at once a minute
-            return Blow(at=at, kind=kind, seconds=seconds, fields=fields)
+            return Blow(at=at, kind=kind, seconds=seconds, fields=step)
         case "freeze past the lease":
             seconds = random.uniform(PAST_THE_LEASE, max(longest, PAST_THE_LEASE))
             return Blow(at=at, kind="freeze a bot", name=kind, seconds=seconds, number=number)
@@ -167,6 +151,18 @@ def _late_write(random: Random) -> dict[str, Any]:
             return fault | {"reset": True}
 
 
+def _old_answer(random: Random) -> dict[str, Any]:
+    """Plan answers that show what was true when they were asked for."""
+    fault = {"method": "GET", "path": random.choice(READ_ROUTES), "when": "after"}
+    return fault | {"hang": random.uniform(0.5, 7), "times": random.randint(1, 3)}
+
+
+def _entries(random: Random) -> dict[str, Any]:
+    """Plan lines of the audit log that are late or missing."""
+    fault = {"audit_log": random.choice(("lose", "delay")), "seconds": random.uniform(1, 20)}
+    return fault | {"times": random.randint(1, 5)}
+
+
 def _events(random: Random) -> dict[str, Any]:
     """Plan events that are lost, late or doubled."""
     return {
@@ -186,3 +182,12 @@ def _gateway(random: Random) -> dict[str, Any]:
             return {"action": action, "resumable": random.random() < 0.5}
         case _:
             return {"action": action}
+
+
+FAULTS = {
+    "fault": _fault,
+    "late write": _late_write,
+    "old answer": _old_answer,
+    "entries": _entries,
+}
+GATEWAY = {"gateway": _gateway, "stray events": _events}

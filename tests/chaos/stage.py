@@ -73,14 +73,7 @@ async def on_stage(
         write_clock(clock_file, now=round(time.time() * 1000), speed=speed)
     with clock.installed():
         async with Sandbox(world=specification()) as sandbox, database:
-            world = World(sandbox)
-            environ = {
-                "DATABASE_URL": database.url,
-                "BOOSTMON_OWNER_DATABASE_URL": database.owner_url,
-                "DISCORD_TOKEN": sandbox.token,
-                "BOOSTMON_DISCORD_API": sandbox.api,
-                "BOOSTMON_WARNING_MINUTES": WARNINGS,
-            }
+            world, environ = World(sandbox), _environ(sandbox, database)
             environ |= {"BOOSTMON_CLOCK": str(clock_file)} if clock_file else {}
             module = "boostmon"
             if plant:
@@ -95,6 +88,16 @@ async def on_stage(
                 for bot in bots:
                     bot.signal(signal.SIGCONT)
                     await bot.kill()
+
+
+def _environ(sandbox: Sandbox, database: Database) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database.url,
+        "BOOSTMON_OWNER_DATABASE_URL": database.owner_url,
+        "DISCORD_TOKEN": sandbox.token,
+        "BOOSTMON_DISCORD_API": sandbox.api,
+        "BOOSTMON_WARNING_MINUTES": WARNINGS,
+    }
 
 
 async def _ready(world: World, folder: Path) -> None:
