@@ -72,7 +72,7 @@ class Discord:
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
-        self.ahead = 0.0  # by how many seconds its clock is wrong
+        self.ahead = 0.0  # by how many seconds the dates of its answers are wrong
         self.guilds: dict[str, Guild] = {}
         self.channels: dict[str, list[Message]] = {}
         self.direct: dict[str, str] = {}  # the channel of each user's direct messages
@@ -81,6 +81,7 @@ class Discord:
         self.turns: dict[Place, list[Turn]] = {}
         self.entries: dict[tuple[str, str], list[Entry]] = {}  # by server and target
         self.forbidden: set[str] = set()  # servers whose audit log the bot may not read
+        self.turned: Callable[..., None] = lambda *_, **__: None
         self.tell: Callable[[str, str, str], None] = lambda *_: None
         self._nonces: dict[str, Message] = {}
         self._made = 0
@@ -92,7 +93,7 @@ class Discord:
 
     def snowflake(self) -> str:
         """Return a new id."""
-        ms = int(self.clock() * 1000) - DISCORD_EPOCH_MS
+        ms = int((EPOCH + self.timeline.now) * 1000) - DISCORD_EPOCH_MS
         self._made = max(self._made + 1, ms << 22)
         return str(self._made)
 
@@ -104,6 +105,7 @@ class Discord:
             return False
         (member.roles.add if held else member.roles.discard)(role_id)
         self._note(place, held=held, by=by)
+        self.turned(place, held=held, by=by, at=self.timeline.now)
         self.tell("member", guild_id, user_id)
         self._log(place, given=held, actor_id=BOT_ID if by == "bot" else by)
         return True

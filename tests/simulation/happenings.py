@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
-from tests.simulation.book import Word
+from tests.simulation.doings import Doings
 from tests.simulation.gateway import GatewayWeather
-from tests.simulation.plan import MODERATOR, OTHER_BOT, Moment
+from tests.simulation.plan import MODERATOR, Moment
 from tests.simulation.process import Process
 from tests.simulation.universe import RESTART_SECONDS, Universe
 from tests.simulation.weather import FAULTS, Weather
+
+RECOVERED = 180.0  # seconds after which all have seen that a clock is right again
 
 
 class Happenings:
@@ -16,8 +19,8 @@ class Happenings:
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
+        self._clocks_right_at = 0.0
         self._acts: dict[str, Callable[[Moment], None]] = {
-            "command": self._command,
             "kill": self._kill,
             "stop": self._stop,
             "freeze": self._freeze,
@@ -36,15 +39,11 @@ class Happenings:
             "close dms": self._close_dms,
             "chatter": self._chatter,
             "news weather": self._news_weather,
-            "leave": self._leave,
-            "leave and get a role": self._leave_and_get,
-            "taken by hand": self._taken,
-            "given by hand": self._given,
-            "role deleted": self._role_deleted,
+            "audit log dawdles": self._dawdle,
+            "audit log forbidden": self._forbid,
             "uninvite": self._uninvite,
-            "database steps": self._database_steps,
-            "host steps": self._host_steps,
-            "discord steps": self._discord_steps,
+            "clock steps": self._clock_steps,
+            **Doings(universe).acts,
         }
 
     def happen(self, moment: Moment) -> None:
@@ -65,6 +64,8 @@ class Happenings:
         universe.gateway.weather = None
         universe.discord.closed.clear()
         universe.discord.muted.clear()
+        universe.discord.forbidden.clear()
+        universe.discord.dawdling = None
         for guild in universe.discord.guilds.values():
             guild.above.clear()
             guild.present, guild.unavailable = True, False
@@ -82,20 +83,6 @@ class Happenings:
         if leaders and moment.number % 3:
             processes = leaders  # whom it hurts more
         return processes[moment.number % len(processes)] if processes else None
-
-    def _command(self, moment: Moment) -> None:
-        order, universe = moment.order, self._universe
-        assert order is not None
-        guild = universe.discord.guilds[order.guild_id]
-        there = guild.members[order.user_id].present and order.role_id in guild.roles
-        listening = [p for p in universe.processes if p.turns]
-        if not there or not listening or guild.unavailable:
-            return
-        word = universe.book.words[order.command_id] = Word(order)
-        twice = moment.number % 2
-        for n in range(1 + twice):
-            word.served_at.append(universe.timeline.now)
-            listening[(moment.number // 2 + n) % len(listening)].serve(order)
 
     def _kill(self, moment: Moment) -> None:
         if process := self._chosen(moment):
@@ -212,40 +199,17 @@ class Happenings:
             faults=random.choices(("lost", "late", "doubled"), k=2),
             random=random,
         )
+        self._later(moment.seconds * 2, universe.reconnect)
 
-    def _leave(self, moment: Moment) -> None:
+    def _dawdle(self, moment: Moment) -> None:
         discord = self._universe.discord
-        discord.leave(moment.where, moment.who)
-        self._later(moment.seconds, lambda: discord.join(moment.where, moment.who))
+        discord.dawdling = drawn = _random(moment)
+        self._later(moment.seconds * 3, lambda: _unless(discord, "dawdling", drawn))
 
-    def _leave_and_get(self, moment: Moment) -> None:
-        discord, place = self._universe.discord, (moment.where, moment.who, moment.role)
-        discord.leave(moment.where, moment.who)
-        self._later(moment.seconds, lambda: discord.join(moment.where, moment.who))
-        soon = moment.seconds + (moment.number % 40) / 10
-        self._later(soon, lambda: self._give(place, OTHER_BOT))
-
-    def _taken(self, moment: Moment) -> None:
-        """Take a role from somebody who holds it, with or without a timer."""
-        discord = self._universe.discord
-        guild = discord.guilds[moment.where]
-        holders = [m for m in guild.members.values() if moment.role in m.roles]
-        if holders:
-            user_id = holders[moment.number % len(holders)].user_id
-            discord.turn((moment.where, user_id, moment.role), held=False, by=MODERATOR)
-
-    def _given(self, moment: Moment) -> None:
-        self._give((moment.where, moment.who, moment.role), MODERATOR)
-
-    def _give(self, place: tuple[str, str, str], by: str) -> None:
-        discord = self._universe.discord
-        guild_id, user_id, role_id = place
-        guild = discord.guilds[guild_id]
-        if guild.members[user_id].present and role_id in guild.roles:
-            discord.turn(place, held=True, by=by)
-
-    def _role_deleted(self, moment: Moment) -> None:
-        self._universe.discord.delete_role(moment.where, moment.role)
+    def _forbid(self, moment: Moment) -> None:
+        forbidden = self._universe.discord.forbidden
+        forbidden.add(moment.where)
+        self._later(moment.seconds * 10, lambda: forbidden.discard(moment.where))
 
     def _uninvite(self, moment: Moment) -> None:
         self._universe.discord.guilds[moment.where].present = False
@@ -255,27 +219,23 @@ class Happenings:
         self._universe.discord.guilds[guild_id].present = True
         self._universe.gateway.tell("invited", guild_id, "")
 
-    def _database_steps(self, moment: Moment) -> None:
-        server, step = self._universe.server, _step(moment)
-        server.ahead += step
-        self._later(moment.seconds * 20, lambda: setattr(server, "ahead", server.ahead - step))
-
-    def _host_steps(self, moment: Moment) -> None:
-        if process := self._chosen(moment):
-            process.clocks.ahead += _step(moment)
-
-    def _discord_steps(self, moment: Moment) -> None:
-        discord, step = self._universe.discord, _step(moment)
-        discord.ahead += step
-        self._later(moment.seconds * 20, lambda: setattr(discord, "ahead", discord.ahead - step))
+    def _clock_steps(self, moment: Moment) -> None:
+        """Put one of the three clocks wrong, unless one is: two that agree are believed."""
+        process = self._chosen(moment)
+        universe, random = self._universe, _random(moment)
+        if process is None or universe.timeline.now < self._clocks_right_at:
+            return
+        machine: Any = random.choice((universe.server, universe.discord, process.clocks))
+        seconds = 60 + moment.seconds * 20
+        self._clocks_right_at = universe.timeline.now + seconds + RECOVERED
+        step = random.choice((-21_600, -3_600, -60, 60, 3_600, 7_200))
+        universe.trace.note(universe.timeline.now, type(machine).__name__, step)
+        machine.ahead += step
+        self._later(seconds, lambda: setattr(machine, "ahead", machine.ahead - step))
 
 
 def _random(moment: Moment) -> Random:
     return Random(moment.number)  # noqa: S311 - a plan to be had again, no secret
-
-
-def _step(moment: Moment) -> float:
-    return float(_random(moment).choice((-21_600, -3_600, -60, 60, 3_600, 7_200)))
 
 
 def _resume(process: Process, seconds: float) -> None:

@@ -56,6 +56,8 @@ class Wire:
         self.too_fast: list[tuple[float, Request]] = []
         self.under_way: Counter[tuple[str, ...]] = Counter()  # what Discord may still do
         self.down_until = 0.0
+        self.speaker: Callable[[], str | None] = lambda: None  # who has the lease
+        self.unasked: list[tuple[float, Request]] = []  # writes of others
         self.late = False  # whether work may be done after its request was given up
         self._random = random
 
@@ -65,6 +67,8 @@ class Wire:
         if fate.name:
             self.counts[fate.name] += 1
         self.under_way[place_of(request)] += 1
+        if request.method != "GET" and self.speaker() != request.by:
+            self.unasked.append((self.discord.timeline.now, request))
         now = self.discord.timeline.now
         self.trace.note(now, request.by, request.method, *request.ids.values(), fate.name)
         self.discord.timeline.after(0.01, lambda: self._arrive(request, fate, reply))
@@ -83,6 +87,8 @@ class Wire:
         if self.weather:
             self.weather = [weather for weather in self.weather if weather.until > now]
             for weather in self.weather:
+                if weather.path not in ("", request.path):
+                    continue
                 late = self.late and request.method in LATE_REQUESTS
                 if fate := hurt(weather, late=late):
                     return fate

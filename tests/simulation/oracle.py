@@ -1,5 +1,6 @@
 """The oracle: what was promised, held against what the log, people and Discord have seen."""
 
+import re
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ class Violation(Struct, frozen=True):
     text: str
 
 
+def kind_of(violation: Violation) -> tuple[str, str]:
+    """Return what two runs have in common that break the same promise: no ids, no times."""
+    return violation.kind, re.sub(r"\d+(\.\d+)?", "", violation.text)
+
+
 def judge(universe: "Universe") -> list[Violation]:
     """Return every promise that was broken."""
     from tests.simulation import oracle_lives, oracle_notices, oracle_roles  # noqa: PLC0415
@@ -31,6 +37,7 @@ def judge(universe: "Universe") -> list[Violation]:
     checks = (
         _crashes,
         _limits,
+        _speakers,
         _commands,
         _owed,
         oracle_roles.roles,
@@ -52,6 +59,15 @@ def _limits(universe: "Universe") -> Iterator[Violation]:
         if not 0 <= at - last < MEMORY:  # who takes over does not know what was asked before
             said = f"{request.by} asked too fast at {at:.3f}: {request.method} {request.place}"
             yield Violation("wrong", said)
+
+
+def _speakers(universe: "Universe") -> Iterator[Violation]:
+    for at, request in universe.wire.unasked[:10]:
+        said = f"{request.by} wrote at {at:.3f} without the lease: {request.method} {request.place}"
+        yield Violation("wrong", said)
+    for place, given_at, taken_at in universe.gifts.taken:
+        said = f"{place} was given at {given_at:.3f} after the end, and taken at {taken_at:.3f}"
+        yield Violation("wrong", said)
 
 
 def _commands(universe: "Universe") -> Iterator[Violation]:

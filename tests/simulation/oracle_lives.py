@@ -103,6 +103,8 @@ def _evidence(
         return
     turns = discord.turns.get(place, [])
     by_hand = [t for t in turns if not t.held and t.by not in ("bot", "left", "deleted")]
-    if not any(began - 1 <= turn.at for turn in by_hand):
+    before = [turn for turn in turns if turn.at <= event.true_at]
+    given_again = bool(before) and before[-1].held and before[-1].by == "bot"
+    if given_again or not any(began - 1 <= turn.at for turn in by_hand):
         said = f"timer {stream.number} was cleared as {reason} at {event.position}: nobody did that"
         yield Violation("lost", said)

@@ -13,7 +13,7 @@ from boostmon.commands.decider import (
 )
 from boostmon.events.timer import MINUTE, TimerId
 
-WARNINGS = (60, 30, 15, 10, 5, 3, 1)  # minutes
+WARNINGS = (30, 25, 20, 15, 12, 10, 7, 5, 4, 3, 2, 1)  # minutes
 
 
 class Order(Struct, frozen=True, kw_only=True):

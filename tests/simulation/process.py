@@ -159,6 +159,11 @@ class Process:
         if self.alive and (wired := self._wired):
             self.loop.call_soon(lambda: self.spawn(wired.ear.hear(news)))
 
+    def reconnect(self) -> None:
+        """Have it connect to the gateway anew: what was told meanwhile is lost."""
+        if self.alive and (wired := self._wired):
+            self.loop.call_soon(lambda: self.spawn(wired.ear.get_ready()))
+
     def serve(self, order: Order) -> None:
         """Take a person's command."""
         if self.alive:

@@ -9,6 +9,7 @@ from tests.simulation.crashes import capture_crashes
 from tests.simulation.happenings import Happenings
 from tests.simulation.oracle import Violation, judge
 from tests.simulation.plan import Plan
+from tests.simulation.planted import planted
 from tests.simulation.timeline import START
 from tests.simulation.trace import Trace
 from tests.simulation.universe import Universe
@@ -32,10 +33,10 @@ class Summary(Struct, frozen=True, kw_only=True):
     digest: str
 
 
-def run(plan: Plan, trace: Trace | None = None) -> Summary:
-    """Carry *plan* out, and judge what came of it."""
+def run(plan: Plan, trace: Trace | None = None, *, plant: str | None = None) -> Summary:
+    """Carry *plan* out, with a bug planted if one is named, and judge what came of it."""
     trace = trace or Trace()
-    with Universe(plan, trace) as universe, capture_crashes(universe.book):
+    with planted(plant), Universe(plan, trace) as universe, capture_crashes(universe.book):
         start, happenings = universe.timeline.now, Happenings(universe)
         for _ in range(plan.processes):
             universe.start()

@@ -49,6 +49,9 @@ def postpone_effect(tables: Tables, *given: Any) -> Rows:
         return []
     effect.state, effect.due_at, effect.last_error = state, tables.clock() + seconds, why
     if not in_doubt:
+        in_doubt_before = effect.attempted_at and effect.attempts == effect.known_attempts
+        if in_doubt_before and kind == "notice":
+            tables.forgotten.add(position)
         effect.attempted_at = None
         tables.doubt(effect, look_again_at and look_again_at.timestamp(), looks)
     tables.notify(EFFECTS, str(position))

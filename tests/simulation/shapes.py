@@ -21,5 +21,24 @@ ROUND = {
     "close dms": 2,
     "chatter": 3,
 }
-KIND = Shape(seconds=3600.0, pause=8.0, trouble_every=1e9, round={"chatter": 1})
-USUAL = Shape(seconds=4 * 3600.0, pause=20.0, trouble_every=20.0, round=ROUND)
+LATE = {"late weather": 6, "news weather": 6, "leave": 4, "leave and get a role": 4} | {
+    "set and cleared in fog": 3,
+    "cleared and set in fog": 3,
+}
+BY_HAND = {
+    "taken by hand": 8,
+    "given by hand": 6,
+    "audit log dawdles": 2,
+    "audit log forbidden": 1,
+    "uninvite": 1,
+    "taken and set again": 4,
+}
+CLOCKS = {"clock steps": 3}
+KIND = Shape(seconds=3600.0, pause=5.0, trouble_every=1e9, round={"chatter": 1})
+ALL = Shape(
+    seconds=6000.0,
+    pause=7.0,
+    trouble_every=12.0,
+    late=True,
+    round=ROUND | LATE | BY_HAND | CLOCKS,
+)

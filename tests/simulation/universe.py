@@ -12,6 +12,7 @@ from tests.simulation.clocks import Clocks, Machines
 from tests.simulation.database import Server
 from tests.simulation.discord import Discord, Guild, Member
 from tests.simulation.gateway import Gateway
+from tests.simulation.gifts import Gifts
 from tests.simulation.http import Wire
 from tests.simulation.plan import (
     CHANNELS_EACH,
@@ -46,6 +47,9 @@ class Universe:
         self.past: list[Process] = []
         self.counts: Counter[str] = Counter()
         self.losing_hints: Random | None = None
+        self.gifts = Gifts(self.server.tables, self.wire.under_way)
+        self.discord.turned = self.gifts.turned
+        self.wire.speaker = lambda: self.server.tables.lease.holder
         self.server.tables.notify = self.notify
         self._started = 0
         self._seed = plan.seed
@@ -78,6 +82,11 @@ class Universe:
         self.gateway.ears.append(process.hear)
         self.trace.note(self.timeline.now, "start", process.name)
         return process
+
+    def reconnect(self) -> None:
+        """Have all processes connect to the gateway anew: that is why something was lost."""
+        for process in self.processes:
+            process.reconnect()
 
     def notify(self, channel: str, payload: str) -> None:
         """Take a NOTIFY to all processes, or lose it."""

@@ -9,12 +9,13 @@ FAULTS = ("5xx before", "5xx after", "lost before", "lost after", "hang", "slow"
 
 
 class Weather(Struct, kw_only=True):
-    """Trouble *until* some time: one of *faults* for each request, with *chance*."""
+    """Trouble *until* some time: one of *faults* for each request (to *path*), with *chance*."""
 
     until: float
     chance: float
     faults: Sequence[str]
     random: Random
+    path: str = ""
 
 
 class Fate(Struct, frozen=True, kw_only=True):
