@@ -559,6 +559,28 @@ async def test_a_change_whose_answer_comes_when_the_lease_is_lost_is_in_doubt_ag
     assert ("done", 0) == (effects[0]["state"], effects[0]["looks"])
 
 
+async def test_a_notice_in_doubt_stays_so_when_the_question_about_it_fails(
+    stage: Stage, owner: asyncpg.Connection
+) -> None:
+    """Else it would be posted once more when the nonce has been forgotten."""
+    stage.lease._until = -1.0  # noqa: SLF001 - nobody carries anything out meanwhile
+    await owner.execute("UPDATE lease SET holder = 'elsewhere'")
+    await stage.set(stage.timer())
+    await stage.pass_time(HOUR - MINUTE)
+    owed = OwedEffects(stage.database)
+    notice = await owed.find(2, "notice")
+    assert notice is not None
+    assert await owed.attempting(notice, role_name="VIP")
+
+    read = await owed.find(2, "notice")
+    assert read is not None
+    await owed.postpone(read, stuck=False, seconds=0.0, why="an outage", in_doubt=False)
+
+    again = await owed.find(2, "notice")
+    assert again is not None
+    assert again.attempted_ago is not None
+
+
 async def test_what_the_limits_put_off_is_told_to_the_other_processes(
     stage: Stage, owner: asyncpg.Connection
 ) -> None:

@@ -102,6 +102,8 @@ class Agreement:
         before = await self._standings.of_member(guild_id, user_id)
         if not before:
             return None
+        if not self._relay.leads:
+            return AGAIN_AFTER  # the lease may have gone while the database was silent
         if self._server.absence(guild_id):
             return await self._put_off(before, REFUSED_AFTER)
         try:

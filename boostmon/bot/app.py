@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from boostmon.bot.agreement import Agreement
 from boostmon.bot.audit_log import AuditLog
-from boostmon.bot.client import BoostMon, count_invalid, open_client, stay_connected
+from boostmon.bot.client import BoostMon, count_invalid, open_client, silence, stay_connected
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
@@ -273,3 +273,5 @@ async def _close(bot: BoostMon, cog: TimerCog) -> None:
             await bot.close()
     except TimeoutError:
         log.warning("Discord was left without a farewell")
+    finally:
+        silence(bot)

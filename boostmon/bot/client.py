@@ -1,6 +1,7 @@
 """The disnake client: how it logs in, what it listens to, and why it may have to stop."""
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from disnake import MemberCacheFlags
 from disnake.ext import commands
 from disnake.flags import ApplicationFlags
+from disnake.gateway import KeepAliveHandler
 from disnake.http import HTTPClient, Route
 from disnake.webhook.async_ import async_context
 
@@ -157,6 +159,17 @@ def count_invalid(bot: BoostMon, pace: Pace) -> None:
     trace.freeze()
     session: Any = bot.http._HTTPClient__session  # type: ignore[attr-defined] # noqa: SLF001 - disnake makes it without a way to watch it
     session.trace_configs.append(trace)
+
+
+def silence(bot: BoostMon) -> None:
+    """End the threads that send heartbeats, one of which outlives a connection left in a hurry."""
+    state: Any = bot._connection  # noqa: SLF001 - which of them are its own
+    for thread in threading.enumerate():
+        if (
+            isinstance(thread, KeepAliveHandler)
+            and getattr(thread.ws, "_connection", None) is state
+        ):
+            thread.stop()
 
 
 async def stay_connected(bot: BoostMon) -> None:

@@ -116,8 +116,8 @@ class Looks:
         moments = [at for member, at in self._wanted.items() if member not in self._tasks]
         if self._patient:
             moments.append(now + LOOK)
-        full = len(self._tasks) >= AT_ONCE
-        seconds = POLL if full else min([POLL, *(at - now for at in moments)])
+        rests = len(self._tasks) >= AT_ONCE or not self._relay.leads
+        seconds = POLL if rests else min([POLL, *(at - now for at in moments)])
         with suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0.001)):
                 await self._woken.wait()

@@ -170,7 +170,7 @@ class OwedEffects:
         """
         state = "stuck" if stuck else "owed"
         key = (effect.position, effect.kind)
-        doubt = (in_doubt, effect.look_again_at, effect.looks)
+        doubt = (in_doubt, effect.look_again_at, effect.looks, effect.attempts)
         await self._execute("postpone_effect", *key, state, seconds, why, *doubt)
 
     async def _execute(self, name: str, *arguments: object) -> None:

@@ -10,8 +10,6 @@ from tests.simulation.plan import ROLE_NAMES
 from tests.simulation.tables import Effect
 from tests.simulation.universe import Universe
 
-# A doubt about a notice is forgotten when an outage, or a refusal of the question about it, puts
-# the notice off. The bot does not stand that yet: it may stand twice, or another one's not at all.
 ADMITTED = ("an attempt may have sent it", "more than an hour old")
 WORDS = {"WarningSent": "warning:", "Expired": "notice:"}
 
@@ -44,7 +42,7 @@ def _told(universe: Universe, owed: list[Effect], posted: list[Message]) -> Iter
     events = {event.hash.hex()[:NONCE_LENGTH]: event for event in universe.server.tables.events}
     for nonce, times in Counter(message.nonce for message in posted).items():
         event = events.get(nonce or "")
-        if times > 1 and not (event and event.position in universe.server.tables.forgotten):
+        if times > 1:
             yield Violation(
                 "twice", f"the notice of {event and event.position} stands {times} times"
             )
@@ -53,20 +51,19 @@ def _told(universe: Universe, owed: list[Effect], posted: list[Message]) -> Iter
 def _counted(universe: Universe, owed: list[Effect], posted: list[Message]) -> Iterator[Violation]:
     """Compare how many there are with how many there should be, kind by kind."""
     there = Counter(map(_kind_of_message, posted))
-    delivered, possible, forgotten = Counter[Alike](), Counter[Alike](), Counter[Alike]()
+    delivered, possible = Counter[Alike](), Counter[Alike]()
     for effect in owed:
         event = universe.server.tables.events[effect.position - 1]
         stream = effect.stream
         alike = (stream.user_id, ROLE_NAMES[stream.role_id], WORDS[event.type])
-        forgotten[alike] += effect.position in universe.server.tables.forgotten
         reason = (effect.receipt or {}).get("reason") or ""
         if effect.state == "done" and not reason:
             delivered[alike] += 1
         elif effect.attempts and (effect.state == "superseded" or reason.startswith(ADMITTED)):
             possible[alike] += 1
     for alike in there.keys() | delivered.keys():
-        least, most = delivered[alike], delivered[alike] + possible[alike] + forgotten[alike]
-        if there[alike] < least - forgotten[alike]:
+        least, most = delivered[alike], delivered[alike] + possible[alike]
+        if there[alike] < least:
             yield Violation("lost", f"{alike}: {least} notices are receipted, {there[alike]} there")
         if there[alike] > most:
             yield Violation("twice", f"{alike}: {most} notices were owed, {there[alike]} are there")

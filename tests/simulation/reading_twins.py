@@ -128,7 +128,6 @@ def owed_effect(tables: Tables, position: int, kind: str) -> Rows:
     if effect is None:
         return []
     event, attempted_at = tables.events[position - 1], effect.attempted_at
-    effect.known_attempts = effect.attempts
     look_again_at = tables.doubted(effect)
     return [
         {

@@ -43,16 +43,14 @@ def close_effect(tables: Tables, *given: Any) -> Rows:
 
 def postpone_effect(tables: Tables, *given: Any) -> Rows:
     """Put an effect off."""
-    position, kind, state, seconds, why, in_doubt, look_again_at, looks = given
+    position, kind, state, seconds, why, in_doubt, look_again_at, looks, attempts = given
     effect = tables.open.get((position, kind))
     if effect is None:
         return []
     effect.state, effect.due_at, effect.last_error = state, tables.clock() + seconds, why
     if not in_doubt:
-        in_doubt_before = effect.attempted_at and effect.attempts == effect.known_attempts
-        if in_doubt_before and kind == "notice":
-            tables.forgotten.add(position)
-        effect.attempted_at = None
+        if effect.attempts != attempts:
+            effect.attempted_at = None
         tables.doubt(effect, look_again_at and look_again_at.timestamp(), looks)
     tables.notify(EFFECTS, str(position))
     return [{"pg_notify": ""}]

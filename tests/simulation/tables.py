@@ -50,7 +50,6 @@ class Effect(Struct, kw_only=True):
     due_at: float
     state: str = "owed"
     attempts: int = 0
-    known_attempts: int = 0  # as the process knew it that read the effect last
     attempted_at: float | None = None
     done_at: float | None = None
     look_again_at: float | None = None
@@ -115,7 +114,6 @@ class Tables:
         self.rows: dict[int, Row] = {}
         self.due: list[tuple[int, int]] = []
         self.lease = Lease()
-        self.forgotten: set[int] = set()  # where a notice's doubt was dropped without an attempt
         self.takeovers: list[float] = []  # by the true time
         self.direct_channels: dict[str, str] = {}
         self.notify: Callable[[str, str], None] = lambda *_: None

@@ -1,6 +1,5 @@
 """The bot put together as `boostmon.bot.app` does it, over models of all around it."""
 
-import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.effect_signal import EffectSignal
-from boostmon.bot.looks import POLL, Looks
+from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
@@ -39,19 +38,6 @@ from tests.simulation.gateway import Gateway
 from tests.simulation.http import Http
 
 SWEEP_INTERVAL = 30.0
-
-
-class PatientLooks(Looks):
-    """Looks that rest while another process speaks to Discord; the bot's own wake up all the time.
-
-    That harms nobody, but it is most of the work of a simulated standby.
-    """
-
-    async def _sleep(self) -> None:
-        if self._relay.leads:
-            await super()._sleep()
-        else:
-            await asyncio.sleep(POLL)
 
 
 class Ways(Struct, frozen=True, kw_only=True):
@@ -145,7 +131,7 @@ def _looks(
         role_taken="end",
         watch=ways.tally,
     )
-    looks = PatientLooks(standings=standings, agreement=agreement, relay=relay)
+    looks = Looks(standings=standings, agreement=agreement, relay=relay)
     observer = Observer(
         handler=handler,
         observed=Observed(ways.database),
