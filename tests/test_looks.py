@@ -297,3 +297,22 @@ async def test_a_stop_waits_for_no_look(bench: Bench) -> None:
         await bench.settle()
 
     assert [member(1)] == bench.readings.begun
+
+
+async def test_whoever_stands_by_rests_although_somebody_is_to_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float | None) -> asyncio.Timeout:
+        rests.append(seconds)
+        return timeout(seconds)
+
+    monkeypatch.setattr(asyncio, "timeout", noted)
+    bench.relay.leads = False
+    bench.looks.want("1", "11")
+    async with at_work(bench.looks.run()):
+        await turns(lambda: rests)
+
+    assert [POLL] == rests
