@@ -267,3 +267,18 @@ async def test_an_answer_is_a_page_where_what_stands_before_discord_answers(
     await client.sim("fault", {"path": "/users/@me", "status": 500})
     answer = await client.api("GET", "/users/@me")
     assert {"message": "500: Internal Server Error", "code": 0} == answer.body
+
+
+async def test_a_429_may_say_less_or_other_than_it_should(client: Client) -> None:
+    fault = {"path": "/users/@me", "status": 429, "times": 1}
+    await client.sim("fault", fault | {"body": {"retry_after": None}})
+    answer = await client.api("GET", "/users/@me")
+    assert {"message", "global"} == answer.body.keys()
+    assert "Via" in answer.headers
+
+    headers = {"Retry-After": "soon", "Via": None}
+    await client.sim("fault", fault | {"body": "error code: 1015", "headers": headers})
+    answer = await client.api("GET", "/users/@me")
+    assert (429, "error code: 1015") == (answer.status, answer.body)
+    assert "soon" == answer.headers["Retry-After"]
+    assert "Via" not in answer.headers

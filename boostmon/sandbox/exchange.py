@@ -87,8 +87,10 @@ class Exchange:
         """Return what takes the place of the answer; of one that will never be made, a 504."""
         if fault.code is not None:
             error = refuse(fault.code)
-            return self.dated(responses.faulty(error.status, fault.body or error.body))
-        return self.dated(responses.faulty(fault.status or _NO_ANSWER, fault.body))
+            body = fault.body or error.body
+            return self.dated(responses.faulty(error.status, body, fault.headers))
+        status = fault.status or _NO_ANSWER
+        return self.dated(responses.faulty(status, fault.body, fault.headers))
 
     def _note_who_is_gone(self) -> None:
         """Note that nobody waits for the answer any more."""

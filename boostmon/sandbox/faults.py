@@ -30,6 +30,9 @@ class Fault(Struct, forbid_unknown_fields=True, kw_only=True):
     times: int | None = 1
     """How often; None is until it is disarmed."""
     body: Any = None
+    """What the answer says: JSON, a part of it for a 429, or a string for a page of the front's."""
+    headers: dict[str, str | None] = {}
+    """Headers that the answer has beside its own, or (null) does not have."""
     id: int = field(default_factory=lambda: next(_ids))
     used: int = 0
 

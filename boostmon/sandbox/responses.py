@@ -3,6 +3,7 @@
 import math
 import socket
 import struct
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, Literal
 
@@ -68,26 +69,40 @@ def banned(seconds: float) -> web.Response:
     return web.Response(text="error code: 1015", status=_TOO_MANY, headers=headers)
 
 
-def faulty(status: int, body: Any = None) -> web.Response:
-    """Answer what a fault has instead of the real answer; *body* is its own, if it has one."""
+def faulty(
+    status: int, body: Any = None, headers: Mapping[str, str | None] | None = None
+) -> web.Response:
+    """Answer what a fault has instead of the real answer: *body* and *headers* are its own."""
+    response = _faulty(status, body)
+    for name, value in (headers or {}).items():
+        response.headers.popall(name, None)
+        if value is not None:
+            response.headers[name] = value
+    return response
+
+
+def _faulty(status: int, body: Any) -> web.Response:
+    if isinstance(body, str):
+        return _front(status, body)
     if status == _TOO_MANY:
         usual = {"message": "You are being rate limited.", "retry_after": 0.2, "global": False}
+        told = usual | body if isinstance(body, dict) else usual
         headers = {
             "Retry-After": "1",
             "X-RateLimit-Scope": "shared",
             "X-RateLimit-Reset-After": "0.2",
         }
-        return of_json(usual | body if isinstance(body, dict) else usual, status, headers)
+        said = {name: value for name, value in told.items() if value is not None}
+        return of_json(said, status, headers)
     if status == _NO_CONTENT:
         return empty({})
     if body is None and status in _OF_THE_FRONT:
-        return _page(status)
+        return _front(status, _PAGE.format(status=status, words=_WORDS[status]))
     return of_json(plain(status).body if body is None else body, status, {})
 
 
-def _page(status: int) -> web.Response:
+def _front(status: int, page: str) -> web.Response:
     """Answer with a page, as what stands before Discord does."""
-    page = _PAGE.format(status=status, words=_WORDS[status])
     headers = {"Server": "cloudflare"}
     return web.Response(text=page, content_type="text/html", status=status, headers=headers)
 
