@@ -8,12 +8,12 @@ from boostmon.bot import replies
 from boostmon.bot.discord_api import DiscordApi, NotLeadingError, RefusedError
 from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
 from boostmon.bot.refusals import (
-    UNKNOWN_CHANNEL,
     Directly,
     Final,
     Later,
     Verdict,
     closes_channel,
+    is_no_longer_ours,
     judge_direct_message,
 )
 from boostmon.bot.server_view import Server
@@ -49,6 +49,7 @@ class Notices:
         self._server = server
         self._clock = clock
         self._pace = pace
+        self._refused: dict[str, RefusedError] = {}
 
     async def send(self, effect: OwedEffect, *, directly: bool) -> Receipt | Verdict:
         """Send the notice that is *effect*; *directly*: its channel is not to be tried.
@@ -73,19 +74,27 @@ class Notices:
             return judge_direct_message(error)
 
     async def _send_directly(self, effect: OwedEffect) -> Receipt | Verdict:
+        """Send it to the channel that is remembered; where that refuses, open the channel anew.
+
+        A channel belongs to an application, and the bot may be another one's by now.
+        """
         user_id = effect.timer.user_id
-        channel_id = await self._direct_channels.find(user_id)
-        if channel_id is not None:
+        remembered = await self._direct_channels.find(user_id)
+        if remembered is not None and remembered not in self._refused:
             try:
-                return await self._post(effect, channel_id, DIRECT)
+                return await self._post(effect, remembered, DIRECT)
             except RefusedError as error:
-                if error.code != UNKNOWN_CHANNEL:
+                if not is_no_longer_ours(error):
                     raise
+                self._refused[remembered] = error
         now = machine.monotonic()
         wait = self._pace.ready_at(OPENING, now) - now
         if wait > OPENING_PATIENCE:
             return Later(wait)
         channel_id = await self._api.open_direct_channel(user_id)
+        refusal = self._refused.pop(remembered, None) if remembered else None
+        if channel_id == remembered and refusal is not None:
+            raise refusal  # it is still ours, and has answered
         await self._direct_channels.note(user_id, channel_id)
         return await self._post(effect, channel_id, DIRECT)
 

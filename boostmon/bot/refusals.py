@@ -99,6 +99,11 @@ def closes_channel(error: RefusedError) -> bool:
     return error.status != UNAUTHORIZED and not passes(error)
 
 
+def is_no_longer_ours(error: RefusedError) -> bool:
+    """Tell whether a channel of direct messages that refuses may be another application's."""
+    return closes_channel(error) and error.code not in (CANNOT_SEND_TO_USER, NO_MUTUAL_GUILD)
+
+
 def passes(error: RefusedError) -> bool:
     """Tell whether a refusal says nothing of what was asked for, and may be over soon."""
     return error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR
