@@ -18,6 +18,7 @@ from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, as_bot, as_superuser, chosen, schema
+from tests.release_before import Release, release_before
 
 PLAIN: list[Processor] = [  # tracebacks with local variables take minutes
     structlog.processors.add_log_level,
@@ -71,6 +72,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def server(pytestconfig: pytest.Config) -> TestServer:
     """Give the server of this run."""
     return pytestconfig.stash[SERVER]
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Give the release before, out of the history of this repository."""
+    try:
+        return release_before(tmp_path_factory.mktemp("before"))
+    except LookupError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture

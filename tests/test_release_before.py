@@ -1,7 +1,7 @@
 """The release before: its database is migrated as it is, and its processes may run beside."""
 
+import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.commands.decider import AddTime, Clear, Pause, SetTime, Sweep
+from boostmon.commands.decider import Clear, SetTime, Sweep
 from boostmon.commands.handler import Origin
 from boostmon.config import PoolConfig
 from boostmon.database import migrate as runner
@@ -21,90 +21,106 @@ from boostmon.projections.effects import GIVE_ROLE
 from boostmon.projections.owed import OwedEffect, OwedEffects
 from boostmon.projections.replay import check
 from boostmon.projections.standings import FIRST_LOOK, Standings
+from tests import lived_in
 from tests.databases import Schema
-from tests.timers import CHANNEL, GUILD, M, fresh_timer, handler_over, slash
+from tests.lived_in import NOW
+from tests.release_before import Release
+from tests.timers import GUILD, M, fresh_timer, handler_over, slash
 
-NOW = 1_700_000_000_000
-LAST = 8  # the newest migration of the release before
-# What its relay said to PostgreSQL.
-ATTEMPT = """
-UPDATE effects
-SET attempts = attempts + 1, attempted_at = clock_timestamp(),
-    receipt = jsonb_build_object('role_name', $3::text)
-WHERE position = $1 AND kind = $2 AND state IN ('owed', 'stuck')
+CHAIN = "SELECT position, version, data::text, recorded_at, hash FROM events ORDER BY position"
+WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1)"
+FIRST = """
+SELECT guild_id, user_id, role_id FROM streams JOIN people USING (person_id) ORDER BY stream_id
 """
-CLOSE = """
-UPDATE effects
-SET state = $3, receipt = $4::jsonb, done_at = clock_timestamp(), last_error = NULL,
-    attempted_at = NULL
-WHERE position = $1 AND kind = $2 AND state IN ('owed', 'stuck')
-"""
-POSTPONE = """
-UPDATE effects
-SET state = $3, due_at = clock_timestamp() + $4::float8 * interval '1 second',
-    last_error = $5, attempted_at = CASE WHEN $6::boolean THEN attempted_at END
-WHERE position = $1 AND kind = $2 AND state IN ('owed', 'stuck')
-"""
-SUPERSEDE = """
-UPDATE effects
-SET state = 'superseded', done_at = clock_timestamp(), last_error = NULL, attempted_at = NULL
-FROM unnest($1::bigint[], $2::text[]) AS moot (position, kind)
-WHERE effects.position = moot.position AND effects.kind = moot.kind
-    AND effects.state IN ('owed', 'stuck')
-"""
-CHAIN = "SELECT position, version, data, hash FROM events ORDER BY position"
+LIVED_IN = str(Path(lived_in.__file__))
 
 
 @pytest.fixture
-async def before(empty_schema: Schema, tmp_path: Path) -> AsyncIterator[Database]:
-    """Lend a database that the release before has migrated."""
-    for path in runner.CHECKOUT.glob("*.sql"):
-        if int(path.name[:4]) <= LAST:
-            shutil.copy(path, tmp_path)
-    async with session(empty_schema.owner_url) as owner:
-        assert LAST == len(await migrate(owner, None, directory=tmp_path))
+async def before(release: Release, empty_schema: Schema) -> AsyncIterator[Database]:
+    """Lend a database that the release before has made, and lived in."""
+    where = {"DATABASE_URL": empty_schema.owner_url}
+    assert (await release.carry_out("-m", "boostmon", "migrate", **where))[0] == 0
+    code, said = await release.carry_out("-P", LIVED_IN, **where)
+    assert code == 0, said
     async with await connect(empty_schema.owner_url, pool=PoolConfig(boostmon_pool_min=1)) as made:
         yield made
 
 
-async def lived_in(database: Database) -> list[TimerId]:
-    """Have timers to which everything happened."""
-    handler, timers = handler_over(database), [fresh_timer() for _ in range(4)]
-    sweep = Origin(command_id="sweep", source="sweeper")
-    for timer in timers:
-        await handler.handle(timer, SetTime(NOW, 2 * HOUR, M, CHANNEL), slash())
-    await handler.handle(timers[0], AddTime(NOW, HOUR, M), slash())
-    await handler.handle(timers[1], Pause(NOW + HOUR), slash())
-    await handler.handle(timers[2], Clear(NOW + HOUR), slash())
-    await handler.handle(timers[3], Sweep(NOW + 2 * HOUR), sweep)
-    return timers
+def test_its_migrations_are_what_they_were(release: Release) -> None:
+    theirs = {path.name: path.read_bytes() for path in release.migrations.glob("*.sql")}
+    ours = {path.name: path.read_bytes() for path in runner.CHECKOUT.glob("*.sql")}
+    assert theirs
+    assert theirs == {name: ours.get(name) for name in theirs}
 
 
+@pytest.mark.usefixtures("before")
 async def test_a_database_is_migrated_with_its_log_as_it_is(
-    before: Database, empty_schema: Schema
+    release: Release, empty_schema: Schema
 ) -> None:
-    await lived_in(before)
+    where = {"DATABASE_URL": empty_schema.owner_url}
     async with session(empty_schema.owner_url) as owner:
         chain = await owner.fetch(CHAIN)
         rows = await owner.fetch("SELECT * FROM role_timers ORDER BY id")
+        code, said = await release.carry_out("-m", "boostmon", "replay", "--check", **where)
+        assert code == 0, said
 
         await migrate(owner, None)
 
         assert [] == await pending(owner)
         assert chain == await owner.fetch(CHAIN)
         assert rows == await owner.fetch("SELECT * FROM role_timers ORDER BY id")
-        assert (await check(owner)).clean
+        found = await check(owner)
+        assert found.clean
+        assert f"head {found.head}" in said
 
 
-async def test_what_was_being_attempted_is_in_doubt_after_it_and_nothing_else_is(
-    before: Database, empty_schema: Schema
+@pytest.mark.usefixtures("before")
+async def test_it_does_not_start_over_a_database_that_was_migrated(
+    release: Release, empty_schema: Schema
 ) -> None:
-    await lived_in(before)
     async with session(empty_schema.owner_url) as owner:
-        await owner.execute(ATTEMPT, 1, GIVE_ROLE, None)
+        await migrate(owner, None)
+
+    where = {"DATABASE_URL": empty_schema.owner_url}
+    code, said = await release.carry_out("-m", "boostmon", "migrate", **where)
+
+    assert code == 1
+    assert "The database was migrated by a newer BoostMon (0005_batches); update this one." in said
+
+
+@pytest.mark.usefixtures("before")
+@pytest.mark.parametrize("begins_with", ["SELECT lock_log()", "SELECT"])
+async def test_whoever_locks_the_same_tables_in_another_order_does_not_end_a_migration(
+    empty_schema: Schema, begins_with: str
+) -> None:
+    timer, url = fresh_timer(role_id="1100000000000000009"), empty_schema.owner_url
+    async with session(url) as writer, session(url) as owner, session(url) as observer:
+        async with writer.transaction():
+            await writer.execute(begins_with)  # an append, or somebody else
+            await writer.fetch("SELECT FROM events")
+            migrating = asyncio.create_task(migrate(owner, None))
+            async with asyncio.timeout(30):
+                while not await observer.fetchval(WAITS, owner.get_server_pid()):  # noqa: ASYNC110 - in the server
+                    await asyncio.sleep(0.01)
+            await writer.execute(
+                "INSERT INTO streams (guild_id, person_id, role_id) VALUES ($1, person_of($2), $3)",
+                *[timer.guild_id, timer.user_id, timer.role_id],
+            )
+
+        assert await migrating
+        assert [] == await pending(owner)
+
+
+@pytest.mark.usefixtures("before")
+async def test_what_was_being_attempted_is_in_doubt_after_it_and_nothing_else_is(
+    release: Release, empty_schema: Schema
+) -> None:
+    attempt, close = map(release.statement, ("attempt_effect", "close_effect"))
+    async with session(empty_schema.owner_url) as owner:
+        await owner.execute(attempt, 1, GIVE_ROLE, None)
         await owner.execute("UPDATE effects SET attempted_at = now() WHERE kind = 'notice'")
-        await owner.execute(ATTEMPT, 2, GIVE_ROLE, None)
-        await owner.execute(CLOSE, 2, GIVE_ROLE, "done", "{}")
+        await owner.execute(attempt, 2, GIVE_ROLE, None)
+        await owner.execute(close, 2, GIVE_ROLE, "done", "{}")
 
         await migrate(owner, None)
 
@@ -118,23 +134,25 @@ async def test_what_was_being_attempted_is_in_doubt_after_it_and_nothing_else_is
 
 
 async def test_an_upgraded_database_goes_on(before: Database, empty_schema: Schema) -> None:
-    timers = await lived_in(before)
     async with session(empty_schema.owner_url) as owner:
         await migrate(owner, None)
-        await handler_over(before).handle(timers[0], Clear(NOW + HOUR), slash())
+        timer = TimerId(*(await owner.fetchrow(FIRST)))
+        await handler_over(before).handle(timer, Clear(NOW + HOUR), slash())
 
         assert (await check(owner)).clean
-        standings = await Standings(before).of_member(GUILD, timers[0].user_id)
+        standings = await Standings(before).of_member(GUILD, timer.user_id)
         assert [(False, True)] == [(each.wanted, each.is_open) for each in standings]
 
 
 # Beside a process of this release.
 
 
-async def attempted_before(database: Database, owner: asyncpg.Connection) -> OwedEffect:
+async def attempted_before(
+    release: Release, database: Database, owner: asyncpg.Connection
+) -> OwedEffect:
     """Have a give that a process of the release before has sent, and that was not answered."""
     await handler_over(database).handle(fresh_timer(), SetTime(NOW, HOUR, M), slash())
-    await owner.execute(ATTEMPT, 1, GIVE_ROLE, None)
+    await owner.execute(release.statement("attempt_effect"), 1, GIVE_ROLE, None)
     return await found(database)
 
 
@@ -151,9 +169,9 @@ async def stands(owner: asyncpg.Connection) -> Any:
 
 
 async def test_what_it_had_sent_is_in_doubt_when_it_was_done_again(
-    database: Database, owner: asyncpg.Connection
+    release: Release, database: Database, owner: asyncpg.Connection
 ) -> None:
-    effect, owed = await attempted_before(database, owner), OwedEffects(database)
+    effect, owed = await attempted_before(release, database, owner), OwedEffects(database)
 
     await owed.attempting(effect)
     await owed.close(effect, "done", {})
@@ -162,9 +180,9 @@ async def test_what_it_had_sent_is_in_doubt_when_it_was_done_again(
 
 
 async def test_what_it_had_sent_is_in_doubt_when_it_is_superseded(
-    database: Database, owner: asyncpg.Connection
+    release: Release, database: Database, owner: asyncpg.Connection
 ) -> None:
-    await attempted_before(database, owner)
+    await attempted_before(release, database, owner)
     owed = OwedEffects(database)
     _, moot = await owed.all()
 
@@ -176,13 +194,14 @@ async def test_what_it_had_sent_is_in_doubt_when_it_is_superseded(
 @pytest.mark.parametrize(
     ("statement", "arguments", "state"),
     [
-        (CLOSE, (1, GIVE_ROLE, "done", json.dumps({"confirmed": "read"})), "done"),
-        (SUPERSEDE, ([1], [GIVE_ROLE]), "superseded"),
-        (POSTPONE, (1, GIVE_ROLE, "owed", 9.0, "Discord answered 500", True), "owed"),
-        (POSTPONE, (1, GIVE_ROLE, "stuck", 9.0, "Move the role", False), "stuck"),
+        ("close_effect", (1, GIVE_ROLE, "done", json.dumps({"confirmed": "read"})), "done"),
+        ("supersede_effects", ([1], [GIVE_ROLE]), "superseded"),
+        ("postpone_effect", (1, GIVE_ROLE, "owed", 9.0, "Discord answered 500", True), "owed"),
+        ("postpone_effect", (1, GIVE_ROLE, "stuck", 9.0, "Move the role", False), "stuck"),
     ],
 )
 async def test_whatever_it_makes_of_what_this_one_has_sent_the_doubt_stays(
+    release: Release,
     database: Database,
     owner: asyncpg.Connection,
     *,
@@ -193,8 +212,8 @@ async def test_whatever_it_makes_of_what_this_one_has_sent_the_doubt_stays(
     await handler_over(database).handle(fresh_timer(), SetTime(NOW, HOUR, M), slash())
     await OwedEffects(database).attempting(await found(database))
 
-    await owner.execute(ATTEMPT, 1, GIVE_ROLE, None)
-    await owner.execute(statement, *arguments)
+    await owner.execute(release.statement("attempt_effect"), 1, GIVE_ROLE, None)
+    await owner.execute(release.statement(statement), *arguments)
 
     assert (state, True) == await stands(owner)
 

@@ -33,6 +33,8 @@ RECORD = "INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, 
 EXISTS = "SELECT to_regclass(quote_ident(current_schema()) || '.' || $1) IS NOT NULL"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
+HAS_LOG = "SELECT to_regprocedure(quote_ident(current_schema()) || '.lock_log()') IS NOT NULL"
+ATTEMPTS = 5
 
 log = structlog.get_logger()
 
@@ -157,14 +159,28 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         if migration.sql.startswith("-- no-transaction"):
             await _run(connection, migration)
         else:
-            async with connection.transaction():
-                await _run(connection, migration)
+            await _run_whole(connection, migration)
     except asyncpg.PostgresError as error:
         raise DatabaseError(
             f"The migration {migration.name} failed, and nothing of it was kept: {error}."
         ) from error
     seconds = round(machine.monotonic() - started, 2)
     log.info("migration applied", migration=migration.name, seconds=seconds)
+
+
+async def _run_whole(connection: Connection, migration: Migration) -> None:
+    """Run it in one transaction, again where it and a bot at work waited for each other."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            async with connection.transaction():
+                if await connection.fetchval(HAS_LOG):  # an append locks the same tables, otherwise
+                    await connection.execute("SELECT lock_log()")
+                await _run(connection, migration)
+        except asyncpg.DeadlockDetectedError:
+            if not left:
+                raise
+        else:
+            return
 
 
 async def _run(connection: Connection, migration: Migration) -> None:
