@@ -51,9 +51,9 @@ class Node:
         """Where *role* connects to this server alone."""
         return f"postgresql://{role}@/{database}?host={quote(str(self.socket))}&port={PORT}"
 
-    def initialize(self) -> None:
+    async def initialize(self) -> None:
         """Make a new cluster."""
-        structs.replace(self._server, durable=False).initialize(self._server.data)
+        await structs.replace(self._server, durable=False).initialize(self._server.data)
 
     def follow(self, other: "Node") -> None:
         """Become a standby of *other*, which has not been started yet."""
@@ -165,7 +165,7 @@ async def single() -> AsyncIterator[Node]:
     """Lend one server with the two roles and an empty database."""
     with world_folder() as folder:
         node = Node(folder / "only")
-        node.initialize()
+        await node.initialize()
         try:
             await node.start()
             await provision(node.url("postgres", "postgres"))
@@ -179,7 +179,7 @@ async def pair() -> AsyncIterator[Pair]:
     """Lend a primary and its synchronous standby, with the two roles and an empty database."""
     with world_folder() as folder:
         first, second = Node(folder / "first"), Node(folder / "second")
-        first.initialize()
+        await first.initialize()
         second.follow(first)
         first.configure("synchronous_standby_names = 'standby'\n")
         try:

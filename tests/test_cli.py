@@ -369,7 +369,7 @@ async def test_a_reader_that_has_gone_ends_a_command_quietly(
 # Starting and stopping.
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_stops_the_bot_and_its_database_cleanly(
     number: signal.Signals, folder: Path, sandbox: Sandbox
 ) -> None:
@@ -430,7 +430,7 @@ async def _knocked(port: int) -> None:
         await asyncio.wait_for(knock.wait(), READY_WITHIN)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_the_sandbox_as_a_success(number: signal.Signals) -> None:
     async with running("sandbox") as process:
         assert process.stdout is not None

@@ -189,7 +189,7 @@ def test_compose_sets_only_variables_that_there_are() -> None:
 async def test_the_roles_that_compose_makes_are_those_that_its_bot_uses() -> None:
     with world_folder() as folder:
         node = Node(folder / "only")
-        node.initialize()
+        await node.initialize()
         try:
             await node.start()
             script = ROOT / "deploy" / "roles.sh"

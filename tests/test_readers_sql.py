@@ -136,7 +136,7 @@ async def test_the_slow_query_statement_tells_what_took_long() -> None:
             pytest.skip("no PostgreSQL of this machine has the extension pg_stat_statements")
         node = Node(folder / "node")
         node._server = structs.replace(node._server, binaries=found)  # noqa: SLF001 - ours has none
-        node.initialize()
+        await node.initialize()
         node.configure("shared_preload_libraries = 'pg_stat_statements'\n")
         try:
             await node.start()

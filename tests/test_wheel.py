@@ -101,7 +101,7 @@ def test_the_wheel_carries_the_migrations_the_statements_and_the_types(dist: Pat
     assert wheel.name == f"boostmon-{__version__}-py3-none-any.whl"
     assert expected == shipped
     assert in_tree <= files
-    assert "boostmon = boostmon.cli:main" in commands
+    assert "boostmon = boostmon.__main__:main" in commands
     assert not [name for name in files if name.startswith(("tests/", "db/", "docs/"))]
 
 

@@ -47,8 +47,8 @@ from boostmon.projections.standings import IMPORTED, Standings
 
 LOG_CHANNEL = "boostmon_log"
 EFFECTS_CHANNEL = "boostmon_effects"
-FAREWELL = 2.0
-INSISTENCE = 5.0  # seconds
+FAREWELL = 1.5
+INSISTENCE = 2.5  # seconds
 
 log = structlog.get_logger()
 

@@ -1,6 +1,7 @@
 """The disnake client: how it logs in, what it listens to, and why it may have to stop."""
 
 import asyncio
+import sys
 import threading
 import weakref
 from collections.abc import Collection, Coroutine, Mapping
@@ -23,7 +24,7 @@ from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Pace
 from boostmon.bot.reconciler import PAGE, Reconciler
 from boostmon.config import DiscordConfig
-from boostmon.errors import ConfigurationError, DiscordError
+from boostmon.errors import BoostmonError, ConfigurationError, DiscordError
 
 REFUSAL = "Discord refuses DISCORD_TOKEN; copy it again from the page Bot of your application."
 AUTHENTICATION_FAILED = 4004  # topics/opcodes-and-status-codes, "Gateway Close Event Codes"
@@ -105,7 +106,11 @@ class BoostMon(commands.InteractionBot):
             await self.observer.member_changed(guild_id, str(member.id), held)
 
     async def on_error(self, event_method: str, *_: Any, **__: Any) -> None:
-        log.exception("event not handled", gateway_event=event_method)  # noqa: LOG004 - disnake calls it in one
+        error = sys.exc_info()[1]
+        if isinstance(error, BoostmonError):
+            log.error("event not handled", gateway_event=event_method, reason=str(error))
+        else:
+            log.error("event not handled", gateway_event=event_method, exc_info=True)  # noqa: LOG014 - disnake calls it in one
 
 
 def _membership(member: disnake.Member) -> Membership:

@@ -27,7 +27,7 @@ from boostmon.cli.demonstration.town import DemoError, Town, is_there
 from boostmon.cli.demonstration.world import WORLD
 from boostmon.cli.logs import configure_logs
 from boostmon.cli.places import Place, bring_up_to_date, port_taken
-from boostmon.cli.stopping import until_stopped
+from boostmon.cli.stopping import run_until_stopped
 from boostmon.config import LogConfig
 from boostmon.database.clock import DrivenClock
 from boostmon.database.embedded import EmbeddedPostgres
@@ -74,7 +74,7 @@ def demo(*, port: int, speed: float, stay: bool, no_browser: bool) -> None:
     configure_logs(LogConfig(boostmon_log_level="warning"))
     is_seen = sys.stdout.isatty()
     play = Play(port=port, speed=speed, stays=stay or is_seen, opens=is_seen and not no_browser)
-    asyncio.run(until_stopped(_demo(play)))
+    run_until_stopped(_demo(play))
 
 
 async def _demo(play: Play) -> None:

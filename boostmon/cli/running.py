@@ -13,14 +13,14 @@ from boostmon.bot import app
 from boostmon.bot.endpoints import Endpoints
 from boostmon.bot.vitals import Vitals
 from boostmon.cli.places import START_WAIT, Place, bring_up_to_date, found_database, port_taken
-from boostmon.cli.stopping import until_stopped
+from boostmon.cli.stopping import run_until_stopped
 from boostmon.config import ClockConfig, DiscordConfig, HttpConfig, PoolConfig, SweepConfig, load
 from boostmon.database.agreed_clock import is_here, open_agreed_clock
 from boostmon.database.pool import Database, connect
 from boostmon.errors import DatabaseError
 from boostmon.events.log import read_head
 
-HEAD_WAIT = 1.0  # seconds; a stop must not take long, whatever the database does
+HEAD_WAIT = 0.5  # seconds; a stop must not take long, whatever the database does
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ def run() -> None:
         pool=load(PoolConfig, os.environ),
         http=load(HttpConfig, os.environ),
     )
-    asyncio.run(until_stopped(_run(settings)))
+    run_until_stopped(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -1,11 +1,9 @@
 """`boostmon sandbox`."""
 
-import asyncio
-
 import click
 
 from boostmon.cli.places import port_taken
-from boostmon.cli.stopping import until_stopped
+from boostmon.cli.stopping import run_until_stopped
 from boostmon.sandbox import serve
 
 
@@ -16,6 +14,6 @@ from boostmon.sandbox import serve
 def sandbox(*, port: int) -> None:
     """Serve a simulated Discord on this machine, for any bot."""
     try:
-        asyncio.run(until_stopped(serve(port)))
+        run_until_stopped(serve(port))
     except OSError as error:
         raise port_taken(port, error) from error

@@ -1,27 +1,63 @@
-"""How a command that goes on and on is stopped: politely, by SIGTERM or Ctrl-C."""
+"""How a command that goes on and on is stopped: politely, and within five seconds."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+import structlog
 
-async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Do *work*, and cancel it at the first SIGTERM or SIGINT, so that it tidies up.
+# Seconds after the signal at which whatever is still waited for is given up; each ends one wait.
+CUTS = (3.4, 3.6, 3.8, 4.0)
+LAST = 4.3  # seconds after the signal
 
-    Further signals change nothing: a farewell that is cut off leaves processes behind.
+log = structlog.get_logger()
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Do *work*, and cancel it at the first SIGTERM, SIGINT or SIGHUP, so that it tidies up.
+
+    Further signals change nothing: a farewell that is cut off leaves processes behind. What has
+    not tidied up after `LAST` seconds ends with the process: all that was recorded is safe.
     """
-    task = asyncio.ensure_future(work)
-    stopped = False
+    asyncio.run(until_stopped(work, at_stop=_end_at_last))
+    for number in _heard():
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def until_stopped(work: Coroutine[Any, Any, None], *, at_stop: Callable[[], None]) -> None:
+    """Do *work* until it ends, or a signal has cancelled it; *at_stop* is called at the first."""
+    task, loop, stopped = asyncio.ensure_future(work), asyncio.get_running_loop(), False
 
     def stop() -> None:
         nonlocal stopped
         if not stopped:
             stopped = True
-            task.cancel()
+            at_stop()
+            for seconds in (0.0, *CUTS):
+                loop.call_later(seconds, task.cancel)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    for number in _heard():
+        loop.add_signal_handler(number, stop)
     with suppress(asyncio.CancelledError):
         await task
+
+
+def _heard() -> list[signal.Signals]:
+    """Name the signals that ask for a stop; not SIGHUP where it is ignored, as nohup has it."""
+    is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT] + ([] if is_deaf else [signal.SIGHUP])
+
+
+def _end_at_last() -> None:
+    last = threading.Timer(LAST, _end)
+    last.daemon = True
+    last.start()
+
+
+def _end() -> None:
+    log.warning("stopped in a hurry: something did not let go")
+    os._exit(0)

@@ -7,9 +7,8 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import asyncpg
@@ -145,7 +144,7 @@ class EmbeddedPostgres:
         for left in self._dir.glob("new-*"):  # by one who was killed; its initdb may still be
             shutil.rmtree(left, ignore_errors=True)  # tidying up, so the next start looks again
         if not server.data.exists():
-            await _to_the_end(asyncio.to_thread(self._initialize, server))
+            await self._initialize(server)
         self._make_socket_dir(server.account)
         self._process = server.spawn()
         await server.ready(self._process)
@@ -172,15 +171,15 @@ class EmbeddedPostgres:
             durable=self._durable,
         )
 
-    def _initialize(self, server: Server) -> None:
+    async def _initialize(self, server: Server) -> None:
         """Make the cluster beside its place and move it there: half a one is never found."""
         folder = Path(tempfile.mkdtemp(prefix="new-", dir=self._dir))
         _give(folder, server.account)
         try:
-            server.initialize(folder)
+            await server.initialize(folder)
             folder.rename(server.data)
         except BaseException:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # whoever makes it may still be at it
             raise
 
     def _make_dir(self) -> None:
@@ -219,16 +218,6 @@ class EmbeddedPostgres:
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}@/{database}?host={quote(str(self._socket))}&port={PORT}"
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do *work*; a cancellation waits until it is done, since a thread cannot be cut off."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def _give(folder: Path, account: Account | None) -> None:

@@ -27,7 +27,7 @@ from boostmon.database.connection import LOST, PAUSE, Connector
 from boostmon.database.load import Load, load_of
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
-FAREWELL = 5.0
+FAREWELL = 1.0
 DEFAULT_POOL = PoolConfig()
 # An append that waited for another must see it; PgBouncer takes no such setting.
 READ_COMMITTED = {"default_transaction_isolation": "read committed"}
@@ -120,6 +120,9 @@ class Database:
         except LOST as error:
             log.warning("database connections cut off", error=repr(error))
             self._pool.terminate()
+        except asyncio.CancelledError:
+            self._pool.terminate()
+            raise
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,11 +2,13 @@
 
 import asyncio
 import ctypes
+import math
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,6 +23,7 @@ PR_SET_PDEATHSIG = 1
 POLL = 0.02
 STARTING = 120.0  # seconds; recovery after a crash takes its time
 STOPPING = 15.0
+AT_ONCE = 0.5
 LONGEST_LOG = 10_000_000
 RISKY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -35,22 +38,33 @@ class Server(Struct, frozen=True):
     log: Path
     durable: bool
 
-    def initialize(self, folder: Path) -> None:
-        """Make a new cluster in the empty *folder*."""
+    async def initialize(self, folder: Path) -> None:
+        """Make a new cluster in the empty *folder*; cancelled, leave what was made so far.
+
+        Call it from the main thread, for its death is what ends it.
+        """
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", f"--locale={LOCALE}"]
         options += ["--no-instructions"] if self.durable else ["--no-instructions", "--no-sync"]
-        made = subprocess.run(  # noqa: S603 - no shell, and our own words
+        making = subprocess.Popen(  # noqa: ASYNC220, S603 - no shell, our own words, and no wait
             [self.binaries.bin / "initdb", *options, "-D", folder],
-            check=False,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env=ENVIRONMENT,
             cwd="/",
-            preexec_fn=_end_with(os.getpid()),
+            preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509 - one system call
             **(self.account.options if self.account else {}),
         )
-        if made.returncode:
-            reason = (made.stderr.strip() or made.stdout.strip()).splitlines()[-1:]
+        with making:
+            try:
+                await _wait_until(lambda: making.poll() is not None, math.inf)
+            except asyncio.CancelledError:
+                making.kill()
+                raise
+            out, err = making.communicate()
+        if making.returncode:
+            reason = (err.strip() or out.strip()).splitlines()[-1:]
             raise DatabaseError(f"No database could be made in {self.data}: {' '.join(reason)}.")
 
     def spawn(self) -> subprocess.Popen[bytes]:
@@ -122,13 +136,38 @@ class Server(Struct, frozen=True):
 
 
 async def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server: politely first, then at once."""
-    for number, patience in ((signal.SIGINT, STOPPING), (signal.SIGQUIT, 5.0)):
-        process.send_signal(number)
-        if await _wait_until(lambda: process.poll() is not None, patience):
-            return
-    process.kill()
-    process.wait()
+    """End the server: politely first, then at once; cancelled, at once.
+
+    What it has confirmed stands in its log, which the next start reads.
+    """
+    process.send_signal(signal.SIGINT)
+    try:
+        await _wait_until(lambda: process.poll() is not None, STOPPING)
+    finally:
+        if process.poll() is None:
+            _end_at_once(process)
+
+
+def _end_at_once(process: subprocess.Popen[bytes]) -> None:
+    """End the server; by force, with its children, where they are frozen and hear nothing else."""
+    process.send_signal(signal.SIGQUIT)
+    try:
+        process.wait(AT_ONCE)
+    except subprocess.TimeoutExpired:
+        for child in _children_of(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        process.kill()
+        process.wait()
+
+
+def _children_of(pid: int) -> list[int]:
+    """Return the ids of a process's children; none on a system that does not tell."""
+    try:
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in told.split()]
 
 
 def read_pidfile(data: Path) -> tuple[int | None, str]:

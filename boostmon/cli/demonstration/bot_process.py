@@ -12,7 +12,7 @@ from typing import Literal
 from boostmon.cli.demonstration.board import Board
 from boostmon.cli.demonstration.town import DemoError
 
-FAREWELL = 10.0
+FAREWELL = 5.0
 READY_WITHIN = 30.0  # seconds
 LOOK = 0.1
 TAIL = 500  # characters of its log
@@ -126,5 +126,8 @@ async def _end(process: Process) -> None:
         async with asyncio.timeout(FAREWELL):
             await process.wait()
     except TimeoutError:
-        process.kill()
-        await process.wait()
+        pass  # below
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
