@@ -22,6 +22,7 @@ from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
+from boostmon.bot.plain_refusals import make_plain
 from boostmon.bot.reading import Reading
 from boostmon.bot.reconciler import Reconciler
 from boostmon.bot.registration import keep_registered
@@ -214,6 +215,7 @@ def _to_discord(
     bot: BoostMon, tally: Tally, surroundings: Surroundings
 ) -> tuple[Pace, DiscordApi, Relay]:
     database, pace = surroundings.database, Pace(surroundings.limits)
+    make_plain(bot, pace)
     count_invalid(bot, pace)
     count_requests(bot, surroundings.vitals.metrics)
     lease = Lease(database, name="relay", holder=uuid4().hex)

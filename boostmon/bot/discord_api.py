@@ -2,8 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +13,7 @@ from disnake.http import HTTPClient, Route
 from boostmon import machine
 from boostmon.bot.evidence import MEMBER_ROLE_UPDATE, Membership, RoleEntry, role_entry
 from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
+from boostmon.bot.times_told import moment_of, wait_told
 from boostmon.errors import DiscordError
 from boostmon.events.timer import TimerId, is_snowflake
 
@@ -32,13 +32,19 @@ class RefusedError(DiscordError):
 
     def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """Keep what the answer says."""
+        code = body.get("code")
         self.status = status
-        self.code = int(body.get("code") or 0)
+        self.code = code if isinstance(code, int) else 0
         self.text = str(body.get("message", ""))
-        self.retry_after = float(body.get("retry_after") or headers.get("Retry-After") or 0)
-        self.everywhere = bool(body.get("global"))
+        self.retry_after = wait_told(body, headers)
         self.scope = headers.get("X-RateLimit-Scope", "")
+        self.everywhere = bool(body.get("global")) or self._is_of_the_front(body)
         super().__init__(f"Discord answered {status}: {self.text} (code {self.code})")
+
+    def _is_of_the_front(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether what stands before Discord answered a 429: it refuses the whole address."""
+        says_which = self.scope or self.code or "retry_after" in body
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS and not says_which
 
 
 class NotLeadingError(DiscordError):
@@ -203,14 +209,6 @@ class DiscordApi:
             self._pace.refused(lane, refusal.retry_after, everywhere=everywhere, now=now)
 
 
-def moment_of(date: str) -> datetime | None:
-    """Return the moment in an HTTP date (RFC 9110, section 5.6.7); None when it is none."""
-    try:
-        return parsedate_to_datetime(date).astimezone(UTC)
-    except ValueError:
-        return None
-
-
 def id_in(token: str) -> str | None:
     """Return the application's id, which begins a *token*; None when none is there."""
     head = token.partition(".")[0]
@@ -227,8 +225,12 @@ def _snowflake_at(moment: datetime) -> int:
 
 
 async def body_of(response: ClientResponse) -> Mapping[str, Any]:
-    """Return what an error's answer says."""
+    """Return what an error's answer says, which may be a page, or be cut off."""
+    untold = {"message": response.reason or ""}
     if response.content_type != "application/json":
-        return {"message": response.reason or ""}
-    body = await response.json()
-    return body if isinstance(body, dict) else {}
+        return untold
+    try:
+        body = await response.json()
+    except (ValueError, aiohttp.ClientError, OSError):
+        return untold  # the status alone says most of it
+    return body if isinstance(body, dict) else untold

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +12,7 @@ from disnake.http import Route
 from disnake.interactions import Interaction
 
 from boostmon import machine
+from boostmon.bot.times_told import moment_of
 from boostmon.database.agreed_clock import AgreedClock, Ask
 from boostmon.database.clock import Clock
 from boostmon.database.pool import Database
@@ -48,10 +48,8 @@ def made_at(snowflake: int) -> int:
 
 def second_of(headers: Mapping[str, str]) -> int | None:
     """Tell which second it was by the date of an answer; None without a date that can be read."""
-    try:
-        return int(parsedate_to_datetime(headers["Date"]).timestamp())
-    except (KeyError, ValueError, OverflowError):
-        return None
+    moment = moment_of(headers.get("Date", ""))
+    return None if moment is None else int(moment.timestamp())
 
 
 def _listening(clock: AgreedClock) -> aiohttp.TraceConfig:

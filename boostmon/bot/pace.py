@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from boostmon import machine
+from boostmon.bot.times_told import seconds_in
 
 DIRECT = "direct"
 OPENING = "opening"
@@ -166,8 +167,8 @@ class Pace:
 
     def answered(self, lane: str, headers: Mapping[str, str], now: float) -> None:
         """Follow what the *headers* of an answer say of the lane's own limit."""
-        if headers.get("X-RateLimit-Remaining") == "0" and "X-RateLimit-Reset-After" in headers:
-            after = float(headers["X-RateLimit-Reset-After"])
+        after = seconds_in(headers.get("X-RateLimit-Reset-After"))
+        if headers.get("X-RateLimit-Remaining") == "0" and after is not None:
             self._turns(lane).close(now + after + MARGIN)
 
     def invalid(self, now: float) -> None:

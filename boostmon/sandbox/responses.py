@@ -144,6 +144,8 @@ def code(response: web.Response) -> int | None:
     """Return the code in the body of a refusal."""
     if response.status < 400 or response.content_type != "application/json":  # noqa: PLR2004 -- an HTTP status
         return None
-    body = response.body
-    decoded = msgspec.json.decode(body) if isinstance(body, bytes) else None
+    try:
+        decoded = msgspec.json.decode(response.body if isinstance(response.body, bytes) else b"{}")
+    except msgspec.DecodeError:
+        return None  # a fault had it cut off
     return decoded.get("code") if isinstance(decoded, dict) else None
