@@ -17,7 +17,11 @@ from boostmon.bot.evidence import Membership
 from boostmon.bot.notices import Notices, Receipt
 from boostmon.bot.refusals import (
     DELETED,
+    MISSING_PERMISSIONS,
+    TWO_FACTOR,
+    UNKNOWN_MEMBER,
     UNKNOWN_ROLE,
+    UNKNOWN_USER,
     Final,
     Later,
     Passing,
@@ -93,11 +97,22 @@ class Delivery:
             if error.code == UNKNOWN_ROLE:
                 await self._note_deleted(timer)
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
-            return judge_role_change(error, remedy=remedy)
+            verdict = judge_role_change(error, remedy=remedy)
+            is_theirs = not wanted and error.code in (MISSING_PERMISSIONS, TWO_FACTOR)
+            return await self._taken_by_others(timer, verdict) if is_theirs else verdict
         took_ms = round((machine.monotonic() - began) * 1000)
         if answered_at is None:  # a second clock is needed, for the database's may be wrong
             answered_at = datetime.fromtimestamp(machine.wall(), UTC)
         return {"answered_at": answered_at.isoformat(), "took_ms": str(took_ms)}
+
+    async def _taken_by_others(self, timer: TimerId, verdict: Verdict) -> Receipt | Verdict:
+        """See whether somebody else has taken a role that BoostMon may not take."""
+        try:
+            seen = await self._api.member(timer.guild_id, timer.user_id)
+        except RefusedError as error:
+            left = error.code in (UNKNOWN_MEMBER, UNKNOWN_USER)
+            return judge_role_change(error, remedy=lambda: "") if left else verdict
+        return verdict if timer.role_id in seen.roles else _read_back(seen)
 
     async def _note_deleted(self, timer: TimerId) -> None:
         """Ask nothing more about a role that its server does not have: no id is used twice."""

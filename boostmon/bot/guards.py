@@ -103,8 +103,10 @@ def check_role(role: RoleFacts | None, standing: Standing, action: Action) -> No
         if action in GIVES_THE_ROLE:
             raise RoleDeletedError
         return
-    _check_kind(role)
-    _check_bot(role, standing)
+    if role.everyone:
+        raise EveryoneRoleError
+    if action != "clear":  # a timer can always be ended; the reply says why the role stays
+        _check_power(role, standing)
     if not standing.caller_owns and not standing.caller.outranks(role.rank):
         raise CallerTooLowError(
             f"**{escaped(role.name)}** is not below your highest role; "
@@ -125,17 +127,13 @@ def gone(user_id: str) -> MemberGoneError:
     )
 
 
-def _check_kind(role: RoleFacts) -> None:
-    if role.everyone:
-        raise EveryoneRoleError
+def _check_power(role: RoleFacts, standing: Standing) -> None:
+    """Raise `RejectedError` when the bot cannot give and take *role*."""
     if role.managed:
         raise ManagedRoleError(
             f"**{escaped(role.name)}** is managed by an integration, "
             "which alone can give it; name another role."
         )
-
-
-def _check_bot(role: RoleFacts, standing: Standing) -> None:
     if not standing.bot_manages_roles:
         raise RolesForbiddenError
     if not standing.bot.outranks(role.rank):

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from disnake import Permissions
+from disnake import Permissions, RoleTags
 from msgspec import Struct
 
 from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.discord_reads import DiscordReads
 from boostmon.bot.guards import ROLES_PAGE, Rank
+from boostmon.bot.integrations import manager
 from boostmon.bot.invitation import link_for
 from boostmon.bot.place import POSTABLE
 from boostmon.finding import Finding, green, red, yellow
@@ -136,8 +137,13 @@ def _roles(server: Server, timed: Timed) -> Iterator[Finding]:
             found = f"{server.label}: the role {role_id} was deleted and has timers ({timers})."
             yield yellow("discord", found, "Start `boostmon run`, which ends them.")
         elif role["managed"]:
-            found = f"{server.label}: an integration manages {role['name']}, which has timers."
-            yield red("discord", found, "End them with `/cleartime`, and use another role.")
+            tags = RoleTags(role["tags"]) if role.get("tags") else None
+            found = f"{server.label}: {role['name']} has timers and is managed by {manager(tags)}."
+            remedy = (
+                "End them with `/cleartime` and have the role taken there; name another role from "
+                "now on."
+            )
+            yield red("discord", found, remedy)
         elif not top.outranks(_rank(role)):
             found = f"{server.label}: BoostMon's role does not stand above {role['name']}."
             remedy = f"Move BoostMon's role above {role['name']} in {ROLES_PAGE}."

@@ -5,6 +5,7 @@ from typing import Protocol
 from disnake import Client, Guild, Role
 
 from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
+from boostmon.bot.integrations import manager
 from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
 
 TIME_OUT = "End BoostMon's time-out in this server."
@@ -53,6 +54,16 @@ class ServerView:
         if not guild.me.guild_permissions.manage_roles:
             return str(RolesForbiddenError())
         name = escaped(role_id if role is None else role.name)
+        if role is not None and role.managed:
+            return (
+                f"**{name}** is managed by {manager(role.tags)}, which alone can give and take "
+                "it; see to it there."
+            )
+        if role is not None and guild.me.top_role > role:
+            return (
+                f"Discord refuses **{name}** although BoostMon may manage roles and stands above "
+                "it; start BoostMon again, and if that does not help, invite it again."
+            )
         return f"Move BoostMon's role above **{name}** in {ROLES_PAGE}."
 
     def _guild(self, guild_id: str) -> Guild | None:

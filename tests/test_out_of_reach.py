@@ -1,0 +1,174 @@
+"""Roles that BoostMon cannot take: their timers end all the same, and each cause is named."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from disnake import RoleTags
+
+from boostmon.bot.guards import RolesForbiddenError
+from boostmon.bot.integrations import manager
+from boostmon.commands.decider import SetTime
+from boostmon.commands.handler import Origin
+from boostmon.database.pool import Database
+from boostmon.events.timer import HOUR, TimerId
+from tests.test_commands_e2e import GIVE, embed, public, refused_at_once
+from tests.timers import M, handler_over
+from tests.town import Json, Town
+from tests.town import town as a_town
+
+BOOSTS = "**Server Booster** is managed by the server's boosts, which alone can give and take it"
+ABOVE = "Move BoostMon's role above **Admin** in Server Settings → Roles."
+
+
+@pytest.fixture
+async def town(database: Database, owner_url: str) -> AsyncIterator[Town]:
+    """Lend a town in which the bot is at work."""
+    async with a_town(database, owner_url) as made:
+        yield made
+
+
+async def held_and_timed(town: Town, role: str) -> None:
+    """Have max hold *role*, and a timer for it that an import has brought."""
+    await town.client.sim("member", {"user": "max", "action": "give", "role": role})
+    timer = TimerId(town.client.ids["guild"], town.id_of("user", "max"), town.id_of("role", role))
+    origin = Origin(command_id="import:1", source="import")
+    now = round(time.time() * 1000)
+    await handler_over(town.database).handle(timer, SetTime(now, HOUR, M), origin)
+
+
+async def takes(town: Town) -> list[Json]:
+    """Return the losses of roles that Discord is owed, or was."""
+    ask = "SELECT state, last_error, receipt FROM effects WHERE kind = 'take_role'"
+    rows = await town.database.run(lambda connection: connection.fetch(ask))
+    return [dict(row) for row in rows]
+
+
+async def until_taken(town: Town) -> Json:
+    """Return the loss of the role once it is done."""
+    for _ in range(500):
+        (take,) = await takes(town)
+        if take["state"] == "done":
+            return take
+        await asyncio.sleep(0.02)
+    raise AssertionError(take)
+
+
+@pytest.mark.parametrize(
+    ("role", "why"), [("Server Booster", BOOSTS), ("Admin", ABOVE), ("VIP", "Manage Roles")]
+)
+async def test_the_timer_of_a_role_out_of_reach_is_cleared_and_the_reply_says_why_it_stays(
+    town: Town, role: str, why: str
+) -> None:
+    await held_and_timed(town, role)
+    if role == "VIP":
+        await town.client.sim("role", {"role": "BoostMon", "action": "edit", "permissions": []})
+
+    told = await public(town, "olga", "cleartime", user="max", role=role)
+
+    assert "Timed Role Cleared" == embed(told)["title"]
+    assert "This is recorded, but Discord does not let BoostMon take" in embed(told)["description"]
+    assert why in embed(told)["description"]
+    assert ["TimerSet", "Cleared"] == await town.events()
+    assert [role] == town.roles_of("max")
+    (take,) = await takes(town)
+    assert "stuck" == take["state"]
+
+
+@pytest.mark.parametrize("role", ["Server Booster", "Admin"])
+async def test_what_others_have_taken_meanwhile_is_owed_no_more(town: Town, role: str) -> None:
+    await held_and_timed(town, role)
+    await public(town, "olga", "cleartime", user="max", role=role)
+
+    await town.client.sim("member", {"user": "max", "action": "take", "role": role})
+    await town.client.sim("role", {"role": "BoostMon", "action": "move", "position": 5})
+
+    assert '"confirmed": "read from the member"' in (await until_taken(town))["receipt"]
+
+
+async def test_a_member_who_has_left_is_owed_nothing_of_a_role_out_of_reach(town: Town) -> None:
+    await held_and_timed(town, "Admin")
+    await public(town, "olga", "cleartime", user="max", role="Admin")
+
+    await town.client.sim("member", {"user": "max", "action": "leave"})
+    await town.client.sim("role", {"role": "BoostMon", "action": "move", "position": 5})
+
+    assert "the member has left the server" in (await until_taken(town))["receipt"]
+
+
+async def test_a_menu_clears_what_is_out_of_reach(town: Town) -> None:
+    await held_and_timed(town, "Server Booster")
+
+    told = await public(town, "olga", "cleartime", user="max")
+
+    assert "Timed Role Cleared" == embed(told)["title"]
+
+
+async def test_clearing_is_still_for_those_who_stand_above_the_role(town: Town) -> None:
+    await held_and_timed(town, "Admin")
+
+    told = await town.say("mona", "cleartime", user="max", role="Admin")
+
+    assert "**Admin** is not below your highest role" in refused_at_once(told)
+    assert ["TimerSet"] == await town.events()
+
+
+@pytest.mark.parametrize("command", ["settime", "addtime", "removetime", "pausetime", "resumetime"])
+async def test_nothing_else_is_done_to_a_role_out_of_reach(town: Town, command: str) -> None:
+    await held_and_timed(town, "Server Booster")
+    amount = {} if command in ("pausetime", "resumetime") else {"duration": "1h"}
+
+    told = await town.say("olga", command, user="max", role="Server Booster", **amount)
+
+    assert "is managed by an integration" in refused_at_once(told)
+
+
+# Each cause of a refusal has its own sentence.
+
+
+async def test_a_bot_that_stands_above_is_not_told_to_move_up(town: Town) -> None:
+    fault = {"method": "PUT", "path": GIVE, "code": 50013, "times": 9}
+    await town.client.sim("fault", fault)
+
+    told = await public(town, "olga", "settime", user="max", role="VIP", duration="1h")
+
+    said = str(embed(told))
+    assert "Discord refuses **VIP** although BoostMon may manage roles and stands above it" in said
+    assert "Move BoostMon's role" not in said
+    await town.client.sim("fault", method="DELETE")
+
+
+async def test_a_bot_that_lost_manage_roles_is_told_so(town: Town) -> None:
+    await public(town, "olga", "settime", user="max", role="VIP", duration="1h")
+    await town.client.sim("role", {"role": "BoostMon", "action": "edit", "permissions": []})
+
+    await town.expire("max", "VIP")
+
+    for _ in range(500):
+        (take,) = await takes(town)
+        if take["state"] == "stuck":
+            break
+        await asyncio.sleep(0.02)
+    assert str(RolesForbiddenError()) == take["last_error"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "named"),
+    [
+        ({"bot_id": "1500000000000000001"}, "the bot <@1500000000000000001>"),
+        ({"premium_subscriber": None}, "the server's boosts"),
+        (
+            {"integration_id": "77", "subscription_listing_id": "78"},
+            "the server's subscriptions",
+        ),
+        ({"guild_connections": None}, "the accounts that members have linked"),
+        ({"integration_id": "77"}, "the integration 77 (Server Settings → Integrations)"),
+        ({}, "an integration"),
+    ],
+)
+def test_what_manages_a_role_is_named(tags: Json, named: str) -> None:
+    known: Any = tags  # as Discord sends them
+
+    assert named == manager(RoleTags(known))
