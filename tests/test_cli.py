@@ -536,7 +536,7 @@ def data_json(tmp_path: Path) -> Path:
 async def test_an_import_counts_once_however_often_it_is_given(
     data_json: Path, owner: Any, owner_url: str
 ) -> None:
-    arguments = ("import", str(data_json), "--guild", GUILD)
+    arguments = ("import", str(data_json), "--guild", GUILD, "--unverified")
 
     dry = await boostmon(*arguments, "--dry-run", DATABASE_URL=owner_url)
     assert await owner.fetchval("SELECT count(*) FROM events") == 0
@@ -553,9 +553,9 @@ async def test_an_import_counts_once_however_often_it_is_given(
 async def test_an_import_migrates_first_and_tells_each_timer_as_json(
     data_json: Path, empty_schema: Schema
 ) -> None:
-    outcome = await boostmon(
-        "import", str(data_json), "--guild", GUILD, "--json", DATABASE_URL=empty_schema.owner_url
-    )
+    arguments = ("import", str(data_json), "--guild", GUILD, "--unverified", "--json")
+
+    outcome = await boostmon(*arguments, DATABASE_URL=empty_schema.owner_url)
 
     assert outcome.code == 0
     assert ["imported", "imported"] == [told["outcome"] for told in json.loads(outcome.out)]
@@ -570,7 +570,9 @@ async def test_a_timer_of_another_server_is_refused_and_its_neighbours_are_not(
     document[user] = document["1200"]
     data_json.write_text(json.dumps(document))
 
-    outcome = await boostmon("import", str(data_json), "--guild", "77", DATABASE_URL=owner_url)
+    arguments = ("import", str(data_json), "--guild", "77", "--unverified")
+
+    outcome = await boostmon(*arguments, DATABASE_URL=owner_url)
 
     assert outcome.code == 1
     assert f"refused: member {user}, role {ROLE}: the role belongs to server" in outcome.out

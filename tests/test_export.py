@@ -664,7 +664,9 @@ async def test_a_failed_export_leaves_the_file_as_it_was(
     assert "an older export\n" == path.read_text()
 
 
-@pytest.mark.parametrize("option", [["--guild", "11"], ["--role", "11"], ["--skip-past"]])
+@pytest.mark.parametrize(
+    "option", [["--guild", "11"], ["--role", "11"], ["--skip-past"], ["--unverified"]]
+)
 async def test_an_export_takes_no_option_of_other_files(file: Path, option: list[str]) -> None:
     outcome = await boostmon("import", str(file), *option)
 

@@ -32,7 +32,11 @@ from tests.timers import GUILD, ROLE, M, handler_over, slash
 USER = "1200000000000000001"
 OTHER = "1200000000000000002"
 THIRD = "1200000000000000003"
-UNCHECKED = "warning: DISCORD_TOKEN is not set, so nobody asked Discord whether it has these roles."
+UNCHECKED = (
+    "warning: DISCORD_TOKEN is not set, so nobody asked Discord whether the server is right and "
+    "has these roles."
+)
+ALONE = ("--guild", GUILD, "--unverified")
 
 
 def now() -> int:
@@ -68,7 +72,7 @@ async def test_a_dry_run_shows_each_timer_as_it_would_be(
     )
     timer = TimerId(GUILD, THIRD, ROLE)
     await handler_over(database).handle(timer, SetTime(end - HOUR, 2 * HOUR, M), slash())
-    arguments = ("import", file, "--guild", GUILD, "--role", ROLE, "--dry-run")
+    arguments = ("import", file, *ALONE, "--role", ROLE, "--dry-run")
 
     outcome = await boostmon(*arguments, DATABASE_URL=owner_url)
 
@@ -100,7 +104,7 @@ def on_one_day(text: str, day: str) -> str:
 
 async def test_a_run_names_what_was_not_imported(tmp_path: Path, end: int, owner_url: str) -> None:
     file = data_json(tmp_path, members({"expiresAt": end}, USER) | members({"expiresAt": 0}, OTHER))
-    arguments = ("import", file, "--guild", GUILD, "--skip-past")
+    arguments = ("import", file, *ALONE, "--skip-past")
 
     outcome = await boostmon(*arguments, DATABASE_URL=owner_url)
 
@@ -119,7 +123,7 @@ async def test_a_database_whose_clock_is_off_imports_nothing(
     url = await six_hours_behind(migrated, owner)
     file = data_json(tmp_path, members({"expiresAt": end}, USER))
 
-    outcome = await boostmon("import", file, "--guild", GUILD, "--skip-past", DATABASE_URL=url)
+    outcome = await boostmon("import", file, *ALONE, "--skip-past", DATABASE_URL=url)
 
     assert outcome.code == 1
     assert "The database's clock is 21,600 s apart from this machine's" in outcome.err
@@ -130,7 +134,7 @@ async def test_json_tells_how_each_timer_stands(tmp_path: Path, end: int, owner_
     held = {"paused": True, "pausedAt": 0, "pausedRemainingMs": 5}
     file = data_json(tmp_path, members({"expiresAt": end}, USER) | members(held, OTHER))
 
-    outcome = await boostmon("import", file, "--guild", GUILD, "--json", DATABASE_URL=owner_url)
+    outcome = await boostmon("import", file, *ALONE, "--json", DATABASE_URL=owner_url)
 
     rest = {"outcome": "imported", "reason": "", "here": None}
     timer = {"guild_id": GUILD, "role_id": ROLE}
@@ -155,7 +159,7 @@ async def test_an_import_killed_in_the_middle_is_finished_by_running_it_again(
     users = [str(1_200_000_000_000_000_000 + n) for n in range(total)]
     held = {"paused": True, "pausedAt": 0, "pausedRemainingMs": 5}
     document = members({"expiresAt": end}, *users) | members(held, *users[::7])
-    arguments = ("import", data_json(tmp_path, document), "--guild", GUILD)
+    arguments = ("import", data_json(tmp_path, document), *ALONE)
 
     process = await start(*arguments, DATABASE_URL=owner_url)
     async with asyncio.timeout(60):
@@ -216,31 +220,127 @@ async def test_roles_that_the_server_has_pass_without_a_word(
     assert sandbox.state()["unknown"] == []
 
 
-async def test_a_server_without_the_bot_is_a_warning(
-    sandbox: Sandbox, tmp_path: Path, end: int, owner_url: str
+@pytest.mark.parametrize("more", [(), ("--unverified",), ("--dry-run",)], ids=" ".join)
+async def test_a_server_that_the_bot_is_not_in_is_refused(
+    sandbox: Sandbox, tmp_path: Path, end: int, empty_schema: Schema, more: tuple[str, ...]
 ) -> None:
     file = data_json(tmp_path, members({"expiresAt": end}, USER))
 
     outcome = await boostmon(
-        "import", file, "--guild", GUILD, DATABASE_URL=owner_url, **discord(sandbox)
+        *["import", file, "--guild", GUILD, *more],
+        DATABASE_URL=empty_schema.owner_url,
+        **discord(sandbox),
     )
 
-    assert (0, "1 imported\n") == (outcome.code, outcome.out)
-    warning = f"warning: The bot is not in the server {GUILD}, so its roles were not checked.\n"
-    assert warning in outcome.err
+    assert (
+        f"The bot is not in the server {GUILD}; correct the id, or invite the bot there first. "
+        "Nothing was written."
+    ) == outcome.sentence
+    async with session(empty_schema.owner_url) as connection:
+        assert await connection.fetchval("SELECT to_regclass('events')") is None
 
 
-async def test_a_discord_that_does_not_answer_is_a_warning(
-    sandbox: Sandbox, tmp_path: Path, end: int, owner_url: str
+async def test_a_server_that_the_bot_has_left_is_refused(
+    sandbox: Sandbox, tmp_path: Path, end: int, owner: asyncpg.Connection, owner_url: str
+) -> None:
+    (guild,) = sandbox.discord.world.guilds.values()
+    del guild.members[sandbox.state()["ids"]["bot"]]
+    file = data_json(tmp_path, members({"expiresAt": end}, USER))
+
+    outcome = await boostmon(
+        "import", file, "--guild", guild.id, DATABASE_URL=owner_url, **discord(sandbox)
+    )
+
+    assert f"The bot is not in the server {guild.id}; " in outcome.sentence
+    assert 0 == await owner.fetchval("SELECT count(*) FROM events")
+
+
+@pytest.mark.parametrize("from_table", [False, True])
+async def test_without_a_token_an_import_says_that_the_server_is_surely_right(
+    tmp_path: Path, end: int, server: TestServer, empty_schema: Schema, *, from_table: bool
+) -> None:
+    file = data_json(tmp_path, members({"expiresAt": end}, USER))
+    async with their_database(server) as theirs, session(theirs.owner_url) as table:
+        await put(table, USER, ROLE, expires_at=end)
+        what = ["--from-database", theirs.owner_url] if from_table else [file]
+        url = empty_schema.owner_url
+
+        outcome = await boostmon("import", *what, "--guild", GUILD, DATABASE_URL=url)
+        tried = await boostmon("import", *what, "--guild", GUILD, "--dry-run", DATABASE_URL=url)
+        sure = await boostmon("import", *what, *ALONE, DATABASE_URL=url)
+
+    assert (
+        (
+            "DISCORD_TOKEN is not set, so nobody asked Discord whether the server is right and has "
+            "these roles; set it, or add --unverified if they surely are. Nothing was written."
+        )
+        == outcome.sentence
+        == tried.sentence
+    )
+    assert (0, "1 imported\n") == (sure.code, sure.out)
+
+
+async def test_a_discord_that_does_not_answer_verifies_nothing(
+    sandbox: Sandbox, tmp_path: Path, end: int, owner: asyncpg.Connection, owner_url: str
 ) -> None:
     file, where = data_json(tmp_path, members({"expiresAt": end}, USER)), discord(sandbox)
     await sandbox.stop()
 
-    outcome = await boostmon("import", file, "--guild", GUILD, DATABASE_URL=owner_url, **where)
+    refused = await boostmon("import", file, "--guild", GUILD, DATABASE_URL=owner_url, **where)
+    events = await owner.fetchval("SELECT count(*) FROM events")
+    outcome = await boostmon("import", file, *ALONE, DATABASE_URL=owner_url, **where)
 
+    assert "; try again, or add --unverified if they surely are." in refused.sentence
+    assert 0 == events
     assert (0, "1 imported\n") == (outcome.code, outcome.out)
     assert "warning: Discord at http://127.0.0.1:" in outcome.err
-    assert "Nobody could tell whether it has these roles.\n" in outcome.err
+    assert (
+        "So nobody asked Discord whether the server is right and has these roles.\n" in outcome.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "manager"), [("Server Booster", "the server's boosts"), ("BoostMon", "the bot <@{}>")]
+)
+async def test_a_timer_of_a_role_that_something_manages_is_named_and_skipped(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    end: int,
+    owner: asyncpg.Connection,
+    owner_url: str,
+    *,
+    role: str,
+    manager: str,
+) -> None:
+    ids = sandbox.state()["ids"]
+    document = members({"expiresAt": end}, USER, role=ids["roles"]["VIP"])
+    document |= members({"expiresAt": end}, OTHER, role=ids["roles"][role])
+    arguments = ("import", data_json(tmp_path, document), "--guild", ids["guild"])
+
+    tried = await boostmon(*arguments, "--dry-run", DATABASE_URL=owner_url, **discord(sandbox))
+    outcome = await boostmon(*arguments, DATABASE_URL=owner_url, **discord(sandbox))
+
+    skipped, *counts = outcome.out.splitlines()
+    assert (0, ["1 imported", "1 skipped"]) == (outcome.code, counts)
+    assert skipped.startswith(f"skipped: member {OTHER}, role {ids['roles'][role]}: ends ")
+    assert skipped.endswith(f"; {manager.format(ids['bot'])} alone can take the role")
+    assert f"would be {skipped}" in tried.out
+    assert [USER] == [
+        row["user_id"] for row in await owner.fetch("SELECT user_id FROM role_timers")
+    ]
+
+
+async def test_a_timer_that_was_there_before_is_told_as_ever_though_something_manages_its_role(
+    sandbox: Sandbox, tmp_path: Path, end: int, owner_url: str
+) -> None:
+    ids = sandbox.state()["ids"]
+    document = members({"expiresAt": end}, USER, role=ids["roles"]["Server Booster"])
+    arguments = ("import", data_json(tmp_path, document), "--guild", ids["guild"])
+    await boostmon(*arguments, "--unverified", DATABASE_URL=owner_url)
+
+    outcome = await boostmon(*arguments, DATABASE_URL=owner_url, **discord(sandbox))
+
+    assert "0 imported\n1 imported before, unchanged\n" == outcome.out
 
 
 async def test_a_token_that_discord_refuses_is_an_error_and_nothing_is_written(
@@ -268,7 +368,7 @@ async def test_the_whole_way_from_their_database_into_one_of_our_own(
     ):
         await put(table, USER, ROLE, expires_at=end)
         refused = await boostmon("migrate", DATABASE_URL=theirs.owner_url)
-        arguments = ("import", "--from-database", theirs.owner_url, "--guild", GUILD)
+        arguments = ("import", "--from-database", theirs.owner_url, *ALONE)
         inside = await boostmon(*arguments, DATABASE_URL=theirs.owner_url)
         first = await boostmon(*arguments, DATABASE_URL=ours.owner_url)
         second = await boostmon(*arguments, DATABASE_URL=ours.owner_url)
@@ -333,7 +433,7 @@ async def test_progress_is_shown_on_a_terminal_only(
     file = data_json(tmp_path, members({"expiresAt": end}, USER))
     leader, follower = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "boostmon", "import", file, "--guild", GUILD],
+        *[sys.executable, "-m", "boostmon", "import", file, *ALONE],
         env=os.environ | {"DATABASE_URL": owner_url, "TERM": "xterm", "COLUMNS": "100"},
         stdout=asyncio.subprocess.PIPE,
         stderr=follower,
@@ -342,7 +442,7 @@ async def test_progress_is_shown_on_a_terminal_only(
     out, _ = await process.communicate()
     seen = os.read(leader, 65536).decode()
     os.close(leader)
-    in_a_pipe = await boostmon("import", file, "--guild", GUILD, DATABASE_URL=owner_url)
+    in_a_pipe = await boostmon("import", file, *ALONE, DATABASE_URL=owner_url)
 
     assert b"1 imported\n" == out
     assert "importing" in seen

@@ -1,20 +1,27 @@
 """Which roles a server has, asked of Discord without connecting to it."""
 
 import asyncio
+from collections.abc import Mapping
 
 import aiohttp
 import disnake
 from disnake.http import HTTPClient, Route
 
 from boostmon.bot.client import REFUSAL
+from boostmon.bot.integrations import managers
 from boostmon.config import DiscordConfig
 from boostmon.errors import ConfigurationError, DiscordError
 
 PATIENCE = 15.0  # seconds for all servers; disnake asks again when Discord stumbles
 
 
-async def roles_of_servers(discord: DiscordConfig, guild_ids: set[str]) -> dict[str, set[str]]:
+Roles = Mapping[str, str | None]
+
+
+async def roles_of_servers(discord: DiscordConfig, guild_ids: set[str]) -> dict[str, Roles]:
     """Return the ids of the roles of each of *guild_ids*; a server without the bot is left out.
+
+    With each role stands what manages it, in words, or None.
 
     Raise `ConfigurationError` when Discord refuses the token and `DiscordError` when it does not
     answer as it should.
@@ -40,8 +47,8 @@ async def roles_of_servers(discord: DiscordConfig, guild_ids: set[str]) -> dict[
         await http.close()
 
 
-async def _roles_of(http: HTTPClient, guild_id: str) -> set[str] | None:
+async def _roles_of(http: HTTPClient, guild_id: str) -> Roles | None:
     try:
-        return {str(role["id"]) for role in await http.get_roles(int(guild_id))}
+        return managers([dict(role) for role in await http.get_roles(int(guild_id))])
     except (disnake.Forbidden, disnake.NotFound):
         return None

@@ -37,10 +37,11 @@ READ_NEXT = (
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How the timers are to be taken over."""
+    """How the timers are to be taken over; *unverified*: even where Discord tells nothing."""
 
     skip_past: bool
     dry_run: bool
+    unverified: bool
 
 
 @click.command("import")
@@ -50,6 +51,7 @@ class Options(Struct, frozen=True, kw_only=True):
 @click.option("--role", type=Id(), metavar="ID", help="The role of a file that names none.")
 @click.option("--skip-past", is_flag=True, help="Leave out what has ended already.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--unverified", is_flag=True, help="Go on where Discord cannot be asked.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def import_(
     *,
@@ -59,13 +61,14 @@ def import_(
     role: str | None,
     skip_past: bool,
     dry_run: bool,
+    unverified: bool,
     as_json: bool,
 ) -> None:
     """Import data.json or role_timers of the JavaScript bot, or our own export."""
-    options = Options(skip_past=skip_past, dry_run=dry_run)
+    options = Options(skip_past=skip_past, dry_run=dry_run, unverified=unverified)
     with nullcontext() if file is None or url is not None else spooled(file) as content:
         if content is not None and is_export(content):
-            others = bool(guild or role or skip_past)
+            others = bool(guild or role or skip_past or unverified)
             restore_export(content, name=str(file), others=others, dry_run=dry_run, as_json=as_json)
             return
         judged = _judged(file, content, url, guild, role)
@@ -100,30 +103,48 @@ def _judged(
 
 
 async def _import(judged: Judged, options: Options) -> list[Imported]:
-    await _check_roles(judged)
+    managed = await _managed(judged, unverified=options.unverified)
     async with found_database(os.environ) as place:
         await bring_up_to_date(place)
-        return await _append(place, judged, options)
+        return await _append(place, judged, options, managed)
 
 
-async def _check_roles(judged: Judged) -> None:
-    """Ask Discord whether the servers have the roles; say so when that cannot be told."""
+async def _managed(judged: Judged, *, unverified: bool) -> dict[str, str]:
+    """Ask Discord about the servers and their roles; return those that something manages.
+
+    Raise `ImportRefusedError` for what it does not have, and, unless *unverified*, when it does
+    not tell: a role that is bound to the wrong server cannot be timed in the right one.
+    """
     guild_ids = {imported.timer.guild_id for imported in judged.timers}
     if not os.environ.get("DISCORD_TOKEN", "").strip():
-        _warn("DISCORD_TOKEN is not set, so nobody asked Discord whether it has these roles.")
-        return
+        _unasked("DISCORD_TOKEN is not set, so", "set it", unverified=unverified)
+        return {}
     from boostmon.bot.server_roles import roles_of_servers  # noqa: PLC0415 - disnake takes long to load
 
     try:
         known = await roles_of_servers(load(DiscordConfig, os.environ), guild_ids)
     except DiscordError as error:
-        _warn(f"{error} Nobody could tell whether it has these roles.")
-        return
+        _unasked(f"{error} So", "try again", unverified=unverified)
+        return {}
     for guild_id in sorted(guild_ids):
-        if guild_id in known:
-            refuse_unknown_roles(judged, guild_id, known[guild_id])
-        else:
-            _warn(f"The bot is not in the server {guild_id}, so its roles were not checked.")
+        if guild_id not in known:
+            raise ImportRefusedError(
+                f"The bot is not in the server {guild_id}; correct the id, or invite the bot "
+                "there first. Nothing was written."
+            )
+        refuse_unknown_roles(judged, guild_id, known[guild_id].keys())
+    found = (role for roles in known.values() for role in roles.items())
+    return {role_id: manager for role_id, manager in found if manager is not None}
+
+
+def _unasked(why: str, remedy: str, *, unverified: bool) -> None:
+    """Say that nobody asked Discord about the roles, and go no further unless that was meant."""
+    sentence = f"{why} nobody asked Discord whether the server is right and has these roles"
+    if not unverified:
+        raise ImportRefusedError(
+            f"{sentence}; {remedy}, or add --unverified if they surely are. Nothing was written."
+        )
+    _warn(f"{sentence}.")
 
 
 def _warn(sentence: str) -> None:
@@ -140,7 +161,9 @@ async def _refuse_doubt(database: Database) -> None:
         )
 
 
-async def _append(place: Place, judged: Judged, options: Options) -> list[Imported]:
+async def _append(
+    place: Place, judged: Judged, options: Options, managed: dict[str, str]
+) -> list[Imported]:
     minutes = load(SweepConfig, os.environ).boostmon_warning_minutes
     clock_file = load(ClockConfig, os.environ).clock_file
     async with (
@@ -154,6 +177,7 @@ async def _append(place: Place, judged: Judged, options: Options) -> list[Import
             now=clock.now(),
             warning_minutes=minutes,
             skip_past=options.skip_past,
+            managed=managed,
         )
         work = importer.preview if options.dry_run else importer.run
         console = Console(stderr=True)

@@ -28,8 +28,8 @@ def restore_export(file: Path, *, name: str, others: bool, dry_run: bool, as_jso
     """
     if others:
         raise click.UsageError(
-            "An export names its servers and roles, and is taken whole; leave --guild, --role and "
-            "--skip-past out."
+            "An export names its servers and roles, and is taken whole; leave --guild, --role, "
+            "--skip-past and --unverified out."
         )
     with counter() as progress:
         task = progress.add_task("judging lines", total=None)

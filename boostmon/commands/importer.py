@@ -1,7 +1,7 @@
 """Import of timers that another bot kept, as synthetic events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Literal
 
@@ -55,12 +55,18 @@ class Importer:
         now: int,
         warning_minutes: Sequence[int],
         skip_past: bool = False,
+        managed: Mapping[str, str] | None = None,
     ) -> None:
-        """Take *now* and the thresholds in force; with *skip_past* ended timers are left out."""
+        """Take *now* and the thresholds in force; with *skip_past* ended timers are left out.
+
+        So are those of the roles that are *managed*, since nobody but what manages them can give
+        and take them: by id, with what that is.
+        """
         self._store = store
         self._now = now
         self._warning_minutes = tuple(warning_minutes)
         self._skip_past = skip_past
+        self._managed = managed or {}
 
     async def run(self, judged: Judged, progress: Progress | None = None) -> list[Imported]:
         """Append *judged* in calls of 1,000 and return what became of each timer.
@@ -145,6 +151,8 @@ class Importer:
             case History() if history.version > 0:
                 reason = OTHERWISE if _is_imported(history) else NEWER
                 return self._result(imported, "kept", reason, standing(history.state))
+            case _ if manager := self._managed.get(imported.timer.role_id):
+                return self._result(imported, "skipped", f"{manager} alone can take the role")
             case _ if self._skip_past and self._is_past(imported):
                 return self._result(imported, "skipped", "it has ended")
             case _:

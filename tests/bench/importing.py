@@ -110,7 +110,7 @@ def _command(file: Path, tables: Tables) -> int:
     """Run the command; return the most memory that it had, in bytes."""
     environ = {"DATABASE_URL": tables.bot_url, "BOOSTMON_OWNER_DATABASE_URL": tables.owner_url}
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "boostmon", "import", str(file), "--guild", GUILD],
+        [sys.executable, "-m", "boostmon", "import", str(file), "--guild", GUILD, "--unverified"],
         env=os.environ | environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
