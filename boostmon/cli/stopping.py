@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 # Seconds after the signal at which whatever is still waited for is given up; each ends one wait.
-CUTS = (3.4, 3.6, 3.8, 4.0)
-LAST = 4.3  # seconds after the signal
+CUTS = (2.8, 3.0, 3.2, 3.4)
+LAST = 3.8  # seconds after the signal
 
 log = structlog.get_logger()
 

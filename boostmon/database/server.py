@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1
 POLL = 0.02
 STARTING = 120.0  # seconds; recovery after a crash takes its time
 STOPPING = 15.0
-AT_ONCE = 0.5
+AT_ONCE = 0.3  # seconds
 LONGEST_LOG = 10_000_000
 RISKY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
