@@ -27,8 +27,8 @@ bench: .venv/.ready .venv-bench/.ready ## Measure the hot paths beside their lim
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.drain
 
-soak: .venv/.ready ## Hurt real processes for MINUTES; an oracle judges
-	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(IN_LIFE),--in-life)
+soak: .venv/.ready ## Hurt real processes for MINUTES, with OLD=1 beside the release before; an oracle judges
+	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(IN_LIFE),--in-life) $(if $(OLD),--old)
 
 clients: .venv-clients/.ready .venv-clients/node/.ready ## Install bots of other libraries, which tests put into the sandbox
 

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from tests.chaos.blows import ROUND
 from tests.chaos.driver import Plan, Summary, run, short
+from tests.release_before import release_before
 
 PLANTS = (
     "role-before-event",
@@ -35,11 +36,17 @@ def main() -> None:
     without = ROUND.keys() - set(arguments.only.split(",")) if arguments.only else set()
     without |= set(arguments.without.split(",")) if arguments.without else set()
     plan = structs.replace(
-        plan, plant=arguments.plant, standby=arguments.standby, without=plan.without | without
+        plan,
+        plant=arguments.plant,
+        standby=arguments.standby,
+        old=arguments.old,
+        without=plan.without | without,
     )
     if arguments.in_life:
         plan = structs.replace(plan, speed=None, settle=300.0)
     click.echo(f"seed {seed}")
+    if arguments.old:
+        see_that_it_can_be_had()
     folder = Path(tempfile.mkdtemp(prefix="boostmon-chaos-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as another account
     summary = asyncio.run(run(plan, folder))
@@ -48,6 +55,15 @@ def main() -> None:
         click.echo(f"logs: {folder}")
         sys.exit(1)
     shutil.rmtree(folder)
+
+
+def see_that_it_can_be_had() -> None:
+    """End with a sentence when the release before cannot be had."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            release_before(Path(folder))
+        except LookupError as error:
+            sys.exit(str(error))
 
 
 def show(summary: Summary) -> None:
@@ -70,6 +86,7 @@ def table(summary: Summary) -> dict[str, object]:
         "expiries": summary.events["Expired"],
         "warnings": summary.events["WarningSent"],
         "notices delivered": summary.notices,
+        **{f"effects of bot {n}": effects for n, effects in enumerate(summary.carried_out)},
         **dict(sorted(kinds.items())),
         "agreed after (s)": round(summary.agreed_after, 1),
         "settled after (s)": round(summary.settled_after, 1),
@@ -85,6 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--short", action="store_true", help="the run of `make test`")
     parser.add_argument("--standby", action="store_true", help="two servers, with failover")
+    parser.add_argument("--old", action="store_true", help="one bot is of the release before")
     parser.add_argument("--plant", choices=PLANTS)
     parser.add_argument("--in-life", action="store_true", help="time goes as fast as everybody's")
     parser.add_argument("--only", help="kinds of trouble to have alone, with commas between")

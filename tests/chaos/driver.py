@@ -37,6 +37,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The kinds of trouble that are left out."""
     plant: str | None = None
     standby: bool = False
+    old: bool = False
+    """Whether one of the bots is of the release before."""
 
 
 def short(seed: int) -> Plan:
@@ -56,6 +58,8 @@ class Summary(Struct, kw_only=True):
     events: Counter[str] = field(default_factory=Counter)
     troubles: Counter[str] = field(default_factory=Counter)
     notices: int = 0
+    carried_out: list[int] = []
+    """How many effects each bot has carried out, the one of the release before first."""
     agreed_after: float = 0.0
     """Seconds from when all trouble was over until Discord and the log agreed for good."""
     settled_after: float = 0.0
@@ -69,7 +73,7 @@ class Summary(Struct, kw_only=True):
 async def run(plan: Plan, folder: Path) -> Summary:
     """Carry out *plan*, with its files in *folder*, and judge what came of it."""
     summary = Summary(plan=plan)
-    scene = on_stage(folder, speed=plan.speed, standby=plan.standby, plant=plan.plant)
+    scene = on_stage(folder, speed=plan.speed, standby=plan.standby, plant=plan.plant, old=plan.old)
     async with scene as stage:
         await _act(plan, stage, summary)
         settled = await settle(stage, plan.settle)
@@ -82,9 +86,10 @@ async def run(plan: Plan, folder: Path) -> Summary:
         summary.violations += oracle.judge(found)
         if plan.speed is None:
             summary.violations += judge_time(found)
-        summary.violations += await _replayed(stage.database)
+        summary.violations += await replayed(stage.database)
     _count(summary, found)
     summary.troubles = stage.trouble.counts
+    summary.carried_out = [bot.carried_out for bot in stage.bots]
     return summary
 
 
@@ -110,7 +115,8 @@ def _seeded(seed: int) -> Random:
     return Random(seed)  # noqa: S311 - a plan to be had again, no secret
 
 
-async def _replayed(database: Database) -> list[Violation]:
+async def replayed(database: Database) -> list[Violation]:
+    """See what `boostmon replay --check` says of a database."""
     environ = {"DATABASE_URL": database.url, "BOOSTMON_OWNER_DATABASE_URL": database.owner_url}
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "boostmon", "replay", "--check"],

@@ -9,25 +9,45 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from boostmon.database.server import read_pidfile
 
 OURS = ("BOOSTMON_", "DISCORD_", "DATABASE_URL", "PORT")
+EFFECT = "] effect "
 STARTING = 45.0  # seconds in which a bot may give up, as it does when the database is away
 MAY_STOP_A_START = ("boostmon: The database ", "boostmon: Discord ")
 STOPPING = 15.0  # seconds that a bot may take to end
 ROOT = Path(__file__).parents[2]
 
 
+class Program(Struct, frozen=True, kw_only=True):
+    """What a bot runs: a command, from a folder, and the *command_again* of each later start."""
+
+    command: list[str]
+    command_again: list[str]
+    folder: Path = ROOT
+    environ: dict[str, str] = {}
+
+
+def this_release(module: str = "boostmon", **environ: str) -> Program:
+    """Run the code of this checkout."""
+    command = [sys.executable, "-m", module]
+    return Program(command=command, command_again=command, environ=environ)
+
+
 class Bot:
     """One process of the bot, which is started again whenever it has ended."""
 
-    def __init__(self, number: int, module: str, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, number: int, program: Program, environ: Mapping[str, str], log: Path
+    ) -> None:
         self.number = number
         self.busy = False
         self.faults: list[str] = []
-        self._module = module
-        self._environ = {**_clean(), **environ}
         self._log = log
+        self._program = program
+        self._environ = {**_clean(), **program.environ, **environ}
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0.0
 
@@ -38,15 +58,27 @@ class Bot:
             raise LookupError("the bot was not started")
         return self._process
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it was ever started."""
+        return self._process is not None
+
+    @property
+    def carried_out(self) -> int:
+        """How many effects its log tells of."""
+        with self._log.open(encoding="utf-8", errors="replace") as lines:
+            return sum(EFFECT in line and "outcome=superseded" not in line for line in lines)
+
     async def start(self) -> None:
         """Start the process."""
+        program = self._program
         with self._log.open("ab") as log:
             log.write(b"--- started ---\n")
             self._started = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
-                *[sys.executable, "-m", self._module, "run"],
+                *[*(program.command_again if self._process else program.command), "run"],
                 env=self._environ,
-                cwd=ROOT,
+                cwd=program.folder,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -47,7 +47,7 @@ async def settle(stage: Stage, patience: float) -> Settled:
         if passed > PATIENCE and passed - nudged > NUDGE:
             nudged = passed
             stage.world.nudge()
-        if await _ask(stage.database, UNSETTLED, stage.now()) == 0 and await _agrees(stage):
+        if await unsettled(stage) == 0 and await _agrees(stage):
             agreed = passed if agreed is None else agreed
         else:
             agreed = None
@@ -56,6 +56,11 @@ async def settle(stage: Stage, patience: float) -> Settled:
     settled.agreed_after = patience if agreed is None else agreed
     settled.after = time.monotonic() - start
     return settled
+
+
+async def unsettled(stage: Stage) -> int | None:
+    """Count what is owed, and the timers that are due; None when the database does not answer."""
+    return await _ask(stage.database, UNSETTLED, stage.now())
 
 
 async def _calm(stage: Stage) -> None:

@@ -11,10 +11,11 @@ from boostmon.database.clock import FileClock, write_clock
 from boostmon.sandbox import Sandbox
 from tests.chaos import evidence
 from tests.chaos.cluster import Alone, Database, Pair
-from tests.chaos.processes import Bot
+from tests.chaos.processes import Bot, Program, this_release
 from tests.chaos.steps import SteppedClock
 from tests.chaos.trouble import Troublemaker
 from tests.chaos.world import World, specification
+from tests.release_before import release_before
 
 BOTS = 2
 WARNINGS = "10,3,1"
@@ -64,9 +65,19 @@ class Stage:
 
 @asynccontextmanager
 async def on_stage(
-    folder: Path, *, speed: float | None, standby: bool, plant: str | None
+    folder: Path,
+    *,
+    speed: float | None,
+    standby: bool = False,
+    plant: str | None = None,
+    old: bool = False,
+    together: bool = True,
 ) -> AsyncIterator[Stage]:
-    """Start it all, with its files in *folder*; timer time goes *speed* times as fast."""
+    """Start it all, with its files in *folder*; timer time goes *speed* times as fast.
+
+    *old*: one of the bots is of the release before. It has made the database, and is at work when
+    another bot migrates it. Not *together*: only the first bot is started.
+    """
     clock_file, clock = folder / "clock.json" if speed else None, SteppedClock(folder)
     database = (Pair if standby else Alone)(folder / "database")
     if clock_file and speed:
@@ -75,19 +86,23 @@ async def on_stage(
         async with Sandbox(world=specification()) as sandbox, database:
             world, environ = World(sandbox), _environ(sandbox, database)
             environ |= {"BOOSTMON_CLOCK": str(clock_file)} if clock_file else {}
-            module = "boostmon"
-            if plant:
-                module, environ = PLANTED, environ | {"CHAOS_PLANT": plant}
-            bots = [Bot(n, module, environ, folder / f"bot{n}.log") for n in range(BOTS)]
+            ours = this_release(PLANTED, CHAOS_PLANT=plant) if plant else this_release()
+            programs = [_release_before(folder) if old else ours, *([ours] * (BOTS - 1))]
+            bots = [
+                Bot(number, program, environ, folder / f"bot{number}.log")
+                for number, program in enumerate(programs)
+            ]
             try:
-                for bot in bots:
+                for number, bot in enumerate(bots[: BOTS if together else 1], start=1):
                     await bot.start()
-                await _ready(world, folder)
+                    if old or number == BOTS:
+                        await _ready(world, folder, number)
                 yield Stage(world, bots, database, clock, clock_file)
             finally:
                 for bot in bots:
-                    bot.signal(signal.SIGCONT)
-                    await bot.kill()
+                    if bot.is_started:
+                        bot.signal(signal.SIGCONT)
+                        await bot.kill()
 
 
 def _environ(sandbox: Sandbox, database: Database) -> dict[str, str]:
@@ -100,10 +115,20 @@ def _environ(sandbox: Sandbox, database: Database) -> dict[str, str]:
     }
 
 
-async def _ready(world: World, folder: Path) -> None:
-    """Wait until all bots are connected and their commands are offered."""
+def _release_before(folder: Path) -> Program:
+    release = release_before(folder / "before")
+    return Program(
+        command=release.command,
+        command_again=release.command_as_before,
+        folder=release.tree,
+        environ=release.environ,
+    )
+
+
+async def _ready(world: World, folder: Path, bots: int) -> None:
+    """Wait until so many *bots* are connected and their commands are offered."""
     end = time.monotonic() + READY
-    while not world.offers_commands or world.listens < BOTS:
+    while not world.offers_commands or world.listens < bots:
         if time.monotonic() > end:
             raise RuntimeError(f"the bots do not get ready; see their logs in {folder}")
         await asyncio.sleep(LOOK)
