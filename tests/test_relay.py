@@ -479,6 +479,29 @@ async def test_a_doubt_is_settled_whatever_the_databases_clock_said_when_it_was_
     assert 1 == len(stage.posted())
 
 
+@pytest.mark.parametrize("moved", ["-5 min", "1 h"])
+async def test_a_doubt_that_cannot_be_settled_is_given_up_whichever_way_a_clock_went(
+    stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    """The nonce may be forgotten by now; only the database's clock knows of the attempt."""
+    monkeypatch.setattr(receipts, "SLOWEST_RETRY", 0.3)
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
+    unseen = {"code": 50001, "message": "Missing Access"}
+    await stage.fault(method="GET", path=MESSAGE_ROUTE, status=403, body=unseen, times=9)
+    await stage.pass_time(HOUR)
+    await stage.until(lambda effects: effects[-1]["attempts"] == 1)
+    shift = "UPDATE effects SET attempted_at = attempted_at + $1::text::interval"
+    await owner.execute(f"{shift} WHERE kind = 'notice'", moved)
+    await stage.client.sim("clock", {"advance_ms": 600_000})
+
+    effects = await stage.settled()
+
+    assert "cannot be read" in effects[-1]["receipt"]["reason"]
+    assert 1 == len(stage.posted())
+
+
 async def test_a_notice_that_did_not_arrive_is_sent_again_after_reading_back(
     stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from boostmon.errors import BoostmonError
 from boostmon.events import sql as of_events
 from boostmon.events.append import Source
 from boostmon.events.store import EventStore
-from boostmon.events.timer import MINUTE
+from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections import sql as of_projections
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.effects import Effects
@@ -230,7 +230,7 @@ def _observed(random: Random) -> list[Act]:
 
     return [
         lambda side: side.observed.of_role(guild, role),
-        lambda side: side.observed.bot_returned(guild),
+        lambda side: side.observed.bot_returned(guild, now=(number % 10) * HOUR),
         lambda side: side.channels.note(user, str(number)),
         claim,
         lambda side: side.leases[number % 2].release(seconds),

@@ -142,7 +142,7 @@ class Notices:
             else:
                 if found is not None:
                     return found
-        if unreadable and ago > NONCE_HOLDS:
+        if unreadable and not 0 <= ago <= NONCE_HOLDS:  # an attempt of the future: the clock jumped
             return Final("an attempt may have sent it, and the channel cannot be read")
         return None
 

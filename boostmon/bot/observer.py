@@ -104,7 +104,8 @@ class Observer:
 
     async def bot_returned(self, guild: disnake.Guild) -> None:
         """Do at once what a server is owed that has invited the bot again."""
-        await self._observed.bot_returned(str(guild.id))
+        now = self._clock.now() if self._clock.trusted else None
+        await self._observed.bot_returned(str(guild.id), now=now)
         self._relay.reload()
         await self.server_seen(guild)
 

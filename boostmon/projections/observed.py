@@ -4,7 +4,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.database.pool import Database
-from boostmon.events.timer import TimerId
+from boostmon.events.timer import HOUR, TimerId
 from boostmon.projections.sql import statement
 
 
@@ -35,11 +35,15 @@ class Observed:
         """Return the timers of a role."""
         return await self._timers("timers_of_role", guild_id, role_id)
 
-    async def bot_returned(self, guild_id: str) -> None:
-        """Owe a server everything now, but the notices that are older than an hour by then."""
+    async def bot_returned(self, guild_id: str, *, now: int | None) -> None:
+        """Owe a server everything, but the notices that are older than an hour at *now*.
+
+        *now* is timer time in milliseconds; None while it is not known: then no notice is old.
+        """
 
         async def catch_up(connection: Connection) -> None:
-            await connection.execute(statement("close_old_notices"), guild_id)
+            if now is not None:
+                await connection.execute(statement("close_old_notices"), guild_id, now - HOUR)
             await connection.execute(statement("hasten_effects"), guild_id)
 
         await self._database.run(catch_up)

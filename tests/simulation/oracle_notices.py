@@ -10,7 +10,7 @@ from tests.simulation.plan import ROLE_NAMES
 from tests.simulation.tables import Effect
 from tests.simulation.universe import Universe
 
-ADMITTED = ("an attempt may have sent it", "more than an hour old")
+ADMITTED = ("an attempt may have sent it",)
 WORDS = {"WarningSent": "warning:", "Expired": "notice:"}
 
 # To whom, about which role, and whether it warns: notices that are alike may stand for each other.

@@ -9,7 +9,6 @@ from tests.simulation.reading_twins import Rows
 from tests.simulation.tables import Key, Tables, moment
 
 EFFECTS, LOG = "boostmon_effects", "boostmon_log"
-HOUR = 3600.0
 
 
 def attempt_effect(tables: Tables, *given: Any) -> Rows:
@@ -74,15 +73,15 @@ def tell_put_off(tables: Tables, positions: Sequence[int]) -> Rows:
     return [{"pg_notify": ""} for _ in positions]
 
 
-def close_old_notices(tables: Tables, guild_id: str) -> Rows:
-    """Close the notices that are older than an hour."""
-    before = tables.clock() - HOUR
+def close_old_notices(tables: Tables, guild_id: str, before: int) -> Rows:
+    """Close the notices that were decided before a moment of timer time."""
     for effect in list(tables.open.values()):
         event = tables.events[effect.position - 1]
-        old = event.recorded_at < before
+        old = msgspec.json.decode(event.data)["at"] < before
         if effect.kind == "notice" and effect.stream.guild_id == guild_id and old:
+            doubt = "" if effect.attempted_at is None else "an attempt may have sent it; "
             tables.settle(effect, "done")
-            effect.receipt = {"reason": "more than an hour old when BoostMon was back"}
+            effect.receipt = {"reason": f"{doubt}more than an hour old when BoostMon was back"}
     return []
 
 
