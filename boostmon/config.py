@@ -41,7 +41,7 @@ Snowflake = Annotated[str, Meta(pattern=r"^[0-9]{1,20}$", description="a server'
 DiscordApi = Annotated[
     str,
     Meta(
-        pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?/v[0-9]+/?$",
+        pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~-]+)*/v[0-9]+/?$",
         description=f"an http or https URL that ends in a version, such as {DISCORD_API}",
     ),
 ]
@@ -108,6 +108,13 @@ class DiscordConfig(Struct, frozen=True, kw_only=True, rename="upper"):
     boostmon_discord_api: DiscordApi = DISCORD_API
 
     def __post_init__(self) -> None:
+        if self.boostmon_discord_api.startswith("http:") and not is_loopback(
+            self.boostmon_discord_api
+        ):
+            raise ConfigurationError(
+                "BOOSTMON_DISCORD_API is http to another machine, where anybody on the way could "
+                "read the token; make it https."
+            )
         structs.force_setattr(self, "boostmon_discord_api", self.boostmon_discord_api.rstrip("/"))
 
     def __repr__(self) -> str:

@@ -90,7 +90,15 @@ def test_a_value_out_of_range_is_refused_by_name_and_never_quoted(
     assert SECRET not in message
 
 
-@pytest.mark.parametrize("api", ["ftp://localhost/v10", "http://localhost", "https:///v10", "v10"])
+@pytest.mark.parametrize(
+    "api",
+    [
+        *["ftp://localhost/v10", "http://localhost", "https:///v10", "v10"],
+        *["https://me@discord.com/v10", "http://127.0.0.1:80@evil.example/v10"],
+        *["https://evil.example\\@discord.com/v10", "https://discord.com/v10?x=/v10"],
+        *["https://discord.com/v10#/v10", "https://discord.com:@evil.example/v10"],
+    ],
+)
 def test_the_api_of_discord_is_a_url_with_a_version(api: str) -> None:
     message = refusal(DiscordConfig, {"DISCORD_TOKEN": "t", "BOOSTMON_DISCORD_API": api})
 
@@ -101,6 +109,26 @@ def test_the_api_of_discord_loses_its_last_slash() -> None:
     environ = {"DISCORD_TOKEN": "t", "BOOSTMON_DISCORD_API": "http://127.0.0.1:99/api/v10/"}
 
     assert load(DiscordConfig, environ).boostmon_discord_api == "http://127.0.0.1:99/api/v10"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8:1", "[::1]:80", "localhost:8765"])
+def test_the_api_of_discord_may_be_http_on_this_machine(host: str) -> None:
+    environ = {"DISCORD_TOKEN": "t", "BOOSTMON_DISCORD_API": f"http://{host}/api/v10"}
+
+    assert host in load(DiscordConfig, environ).boostmon_discord_api
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["discord.com", "10.0.0.1", "127.0.0.1.evil.example", "localhost.evil", "0.0.0.0", "[::]"],  # noqa: S104
+)
+def test_the_api_of_discord_is_not_asked_over_http_elsewhere(host: str) -> None:
+    environ = {"DISCORD_TOKEN": "t", "BOOSTMON_DISCORD_API": f"http://{host}/api/v10"}
+
+    assert refusal(DiscordConfig, environ) == (
+        "BOOSTMON_DISCORD_API is http to another machine, where anybody on the way could read the "
+        "token; make it https."
+    )
 
 
 def test_a_token_is_never_shown() -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from msgspec import NODEFAULT, structs
 
-from boostmon.cli.env_file import read_env_file
+from boostmon.cli import trust
+from boostmon.cli.env_file import API, TOKEN, read_env_file
 from boostmon.cli.settings_checkup import KINDS
+from boostmon.config import DISCORD_API
 from boostmon.errors import ConfigurationError
+from boostmon.sandbox import Sandbox
 from tests.databases import Schema
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
@@ -143,6 +146,151 @@ def test_the_two_urls_are_taken_from_one_place(file: Path, name: str) -> None:
     assert 3 == len(read_env_file(file, {}))
 
 
+EVIL = "https://evil.example/api/v10"
+
+
+@pytest.mark.parametrize(
+    ("written", "environ", "named"),
+    [
+        (f"{API}={EVIL}", {TOKEN: SECRET}, (API, TOKEN)),
+        (f"{TOKEN}={SECRET}", {API: EVIL}, (TOKEN, API)),
+        (f"{TOKEN}={SECRET}", {API: "http://127.0.0.1:80/v10"}, (TOKEN, API)),
+        (f"{TOKEN}=mine\n{API}={EVIL}", {TOKEN: SECRET}, (API, TOKEN)),
+        (f"{TOKEN}={SECRET}\n{API}=https://mine.example/v10", {API: EVIL}, (TOKEN, API)),
+    ],
+)
+def test_a_token_from_one_place_goes_to_no_api_from_another(
+    file: Path, written: str, environ: dict[str, str], named: tuple[str, str]
+) -> None:
+    file.write_text(written, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as refused:
+        read_env_file(file, environ)
+
+    here, there = named
+    assert str(refused.value) == (
+        f"{here} is set in .env and {there} in the environment; set both in one place, so that "
+        "the token goes nowhere by mistake."
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "environ"),
+    [
+        (f"{TOKEN}={SECRET}\n{API}={EVIL}", {}),
+        (f"{TOKEN}={SECRET}", {}),
+        (f"{TOKEN}={SECRET}", {API: ""}),
+        (f"{TOKEN}={SECRET}", {API: f"{DISCORD_API}/"}),
+        (f"{API}={DISCORD_API}", {TOKEN: SECRET}),
+        (f"{API}={EVIL}", {TOKEN: ""}),
+        (f"{API}={EVIL}", {}),
+        ("PORT=80", {TOKEN: SECRET, API: EVIL}),
+        (f"{TOKEN}=", {API: EVIL}),
+    ],
+)
+def test_a_token_may_go_where_the_same_place_says_or_to_discord(
+    file: Path, written: str, environ: dict[str, str]
+) -> None:
+    file.write_text(written, encoding="utf-8")
+
+    taken = read_env_file(file, environ)
+
+    assert taken.keys() == {line.partition("=")[0] for line in written.split("\n")} - environ.keys()
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this account be another one than that of the files, which is not root's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(trust, "ROOT", 54322)
+
+
+@pytest.mark.usefixtures("others")
+def test_a_file_of_another_account_is_refused(file: Path) -> None:
+    file.write_text(f"{API}={EVIL}\n", encoding="utf-8")
+
+    assert refusal(file) == (
+        ".env belongs to another account; make it your own with `chown`, or take it away."
+    )
+
+
+@pytest.mark.usefixtures("others")
+def test_a_pipe_of_another_account_is_not_waited_for(file: Path) -> None:
+    os.mkfifo(file)
+
+    assert refusal(file).startswith(".env belongs to another account; ")
+
+
+def test_a_file_of_root_is_taken(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("PORT=80\n", encoding="utf-8")
+    monkeypatch.setattr(trust, "ROOT", os.geteuid())
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+
+    assert {"PORT": "80"} == read_env_file(file, {})
+
+
+@pytest.mark.parametrize("mode", [0o602, 0o620, 0o666])
+def test_a_file_that_others_may_write_is_refused(file: Path, mode: int) -> None:
+    file.write_text("PORT=80\n", encoding="utf-8")
+    file.chmod(mode)
+
+    assert refusal(file) == ".env can be changed by other accounts; run `chmod 600 .env`."
+
+    file.chmod(0o644)
+    assert {"PORT": "80"} == read_env_file(file, {})
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o703])
+def test_a_file_in_a_folder_where_others_may_write_is_refused(file: Path, mode: int) -> None:
+    file.write_text("PORT=80\n", encoding="utf-8")
+    file.parent.chmod(mode)
+
+    folder = file.parent
+    assert refusal(file) == (
+        f".env is in {folder}, where other accounts may write; "
+        f"run `chmod go-w {folder}`, or start BoostMon in another folder."
+    )
+
+    file.parent.chmod(0o1777)  # as /tmp is, from which nobody takes away another's file
+    assert {"PORT": "80"} == read_env_file(file, {})
+
+
+def test_a_file_in_a_folder_of_another_account_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("PORT=80\n", encoding="utf-8")
+    answers = iter([True, True, False])
+    monkeypatch.setattr(trust, "_is_trusted", lambda owner: next(answers) and owner >= 0)
+
+    assert refusal(file).startswith(f".env is in {file.parent}, which belongs to another account; ")
+
+
+def test_a_link_is_followed_where_nobody_else_can_change_what_is_there(file: Path) -> None:
+    folder = file.parent / "secrets"
+    folder.mkdir(mode=0o700)
+    (folder / "data").write_text("PORT=80\n", encoding="utf-8")
+    (folder / "link").symlink_to("data")
+    file.symlink_to("secrets/link")
+    assert {"PORT": "80"} == read_env_file(file, {})
+
+    folder.chmod(0o777)
+    assert f"{folder}, where other accounts may write" in refusal(file)
+
+    folder.chmod(0o700)
+    (folder / "data").chmod(0o606)
+    assert refusal(file).startswith(".env can be changed by other accounts; ")
+
+
+@pytest.mark.parametrize("leads_to", [".env", "nowhere"])
+def test_a_link_to_nothing_is_no_crash(file: Path, leads_to: str) -> None:
+    file.symlink_to(leads_to)
+
+    if leads_to == "nowhere":
+        assert {} == read_env_file(file, {})
+    else:
+        assert refusal(file).startswith(".env cannot be read (")
+
+
 def test_variables_of_others_are_left_to_them(file: Path) -> None:
     file.write_text("PATH=/x\nPOSTGRES_PASSWORD=x\nPORTS=1\nPORT=80\n", encoding="utf-8")
 
@@ -171,13 +319,44 @@ async def test_a_malformed_file_is_one_sentence(file: Path) -> None:
     assert SECRET not in err
 
 
+@pytest.mark.parametrize("command", ["run", "migrate", "doctor"])
+async def test_a_file_that_others_may_write_leads_no_command_anywhere(
+    file: Path, command: str
+) -> None:
+    async with Sandbox() as evil:
+        file.write_text(f"{API}={evil.api}\n{TOKEN}={evil.token}\n", encoding="utf-8")
+        file.chmod(0o666)
+
+        nothing = "postgresql://127.0.0.1:1/no"
+        code, out, err = await boostmon(file.parent, command, DATABASE_URL=nothing)
+
+        assert [] == evil.state()["requests"]
+    assert code == 1
+    if command == "doctor":
+        assert "✗ red     .env can be changed by other accounts.\n" in out
+        assert "→ Run `chmod 600 .env`.\n" in out
+    else:
+        assert err == "boostmon: .env can be changed by other accounts; run `chmod 600 .env`.\n"
+
+
+async def test_a_token_is_not_sent_to_an_api_that_a_file_names(file: Path) -> None:
+    async with Sandbox() as evil:
+        file.write_text(f"BOOSTMON_DISCORD_API={evil.api}\n", encoding="utf-8")
+
+        code, _, err = await boostmon(file.parent, "run", DISCORD_TOKEN=SECRET)
+
+        assert [] == evil.state()["requests"]
+    assert code == 1
+    assert err.startswith("boostmon: BOOSTMON_DISCORD_API is set in .env and DISCORD_TOKEN in the ")
+    assert SECRET not in err
+
+
 async def test_the_doctor_tells_what_comes_from_the_file(file: Path) -> None:
-    file.write_text(f"PORT=81\nDISCORD_TOKEN='{SECRET}'\n", encoding="utf-8")
+    nobody = "BOOSTMON_DISCORD_API=http://127.0.0.1:1/api/v10"
+    file.write_text(f"PORT=81\nDISCORD_TOKEN='{SECRET}'\n{nobody}\n", encoding="utf-8")
 
     given = {"DATABASE_URL": "postgresql://127.0.0.1:1/no", "BOOSTMON_POOL_MAX": "9"}
-    _, out, err = await boostmon(
-        file.parent, "doctor", BOOSTMON_DISCORD_API="http://127.0.0.1:1/api/v10", **given
-    )
+    _, out, err = await boostmon(file.parent, "doctor", **given)
 
     assert "PORT: 81, from .env\n" in out
     assert "BOOSTMON_POOL_MAX: 9, from the environment\n" in out

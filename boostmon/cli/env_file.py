@@ -6,11 +6,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from boostmon.cli.trust import read_trusted
+from boostmon.config import DISCORD_API
 from boostmon.errors import ConfigurationError
 
 NAME = ".env"
 OURS = re.compile(r"(BOOSTMON|DISCORD)_\w+|DATABASE_URL|PORT", re.ASCII)
 URLS = {"DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL"}
+TOKEN, API = "DISCORD_TOKEN", "BOOSTMON_DISCORD_API"
 LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 VALUE = re.compile(
     r"""'(?P<single>[^']*)'|"(?P<double>[^"$\\`]*)"|(?P<bare>[^\s'"$\\`#][^\s'"$\\`]*|)"""
@@ -28,10 +31,12 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return our variables of the file at *path* that are not set in *environ*, even to nothing.
 
     What is not ours belongs to somebody else, such as Compose. Without a file: none. The two URLs
-    lead to one database, so they come from one place: when either is set, neither is taken.
+    lead to one database, so they come from one place: when either is set, neither is taken. The
+    token and where it is sent must come from one place, too. A file that somebody else can have
+    written is refused.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_trusted(path).decode("utf-8-sig")
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError:
@@ -45,10 +50,24 @@ def read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         if name in found:
             raise _malformed(number, f"{name} is set a second time; leave one of them out")
         found[name] = value
+    _refuse_two_places(found, environ)
     settled = {*environ, *(URLS if URLS & environ.keys() else ())}
     return {
         name: value for name, value in found.items() if OURS.fullmatch(name) and name not in settled
     }
+
+
+def _refuse_two_places(found: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Raise `ConfigurationError` where a token from one place would be sent where another says."""
+    token_is_set, api_is_set = TOKEN in environ, API in environ
+    token, api = ((environ if name in environ else found).get(name, "") for name in (TOKEN, API))
+    is_elsewhere = api.strip().rstrip("/") not in ("", DISCORD_API)
+    if token.strip() and is_elsewhere and token_is_set != api_is_set:
+        there, here = (TOKEN, API) if token_is_set else (API, TOKEN)
+        raise ConfigurationError(
+            f"{here} is set in {NAME} and {there} in the environment; set both in one place, "
+            "so that the token goes nowhere by mistake."
+        )
 
 
 def _assignments(text: str) -> Iterator[tuple[int, str, str]]:
