@@ -19,6 +19,7 @@ from boostmon.database.pool import connect
 from boostmon.events.store import EventStore
 from boostmon.projections.standings import Standings
 
+NONE = "Nothing is held back in this server; `boostmon doctor` says where something is."
 ONE = PoolConfig(boostmon_pool_min=1, boostmon_pool_max=2)
 
 
@@ -47,7 +48,7 @@ async def _resolve(guild_id: str, *, ends: bool) -> None:
                     _show(await end_all(standings, handler, guild_id, now=clock.now(), holds=holds))
             else:
                 restored = await restore_all(standings, guild_id)
-                click.echo(f"{counted(restored, 'role')} will be given back")
+                click.echo(f"{counted(restored, 'role')} will be given back" if restored else NONE)
 
 
 @asynccontextmanager
@@ -65,7 +66,7 @@ async def _asking_discord() -> AsyncIterator[Holds | None]:
 
 
 def _show(ends: Ends) -> None:
-    click.echo(f"{counted(ends.ended, 'timer')} ended")
+    click.echo(NONE if ends == Ends() else f"{counted(ends.ended, 'timer')} ended")
     if ends.back:
         click.echo(f"{counted(ends.back, 'role')} found to be back: the timer goes on")
     if ends.untold:
