@@ -368,21 +368,23 @@ async def test_a_notice_that_arrived_is_not_said_to_be_refused(stage: Stage) -> 
     assert message["id"] == effects[-1]["receipt"]["message_id"]
 
 
+@pytest.mark.parametrize("denied", ["SEND_MESSAGES", "READ_MESSAGE_HISTORY", "VIEW_CHANNEL"])
 async def test_a_notice_that_arrived_in_a_channel_now_closed_is_not_sent_again(
-    stage: Stage,
+    stage: Stage, denied: str
 ) -> None:
     await stage.set(stage.timer())
     await stage.settled()
     await stage.fault(method="POST", path=MESSAGE_ROUTE, status=500, when="after", times=1)
     await stage.pass_time(HOUR)
     await stage.until(lambda effects: effects[-1]["attempts"] == 1)
-    forbidden = {"role": "@everyone", "allow": ["VIEW_CHANNEL"], "deny": ["SEND_MESSAGES"]}
+    forbidden = {"role": "@everyone", "deny": ["SEND_MESSAGES", denied]}
     await stage.client.sim(
         "channel", {"channel": "general", "action": "edit", "overwrites": [forbidden]}
     )
     effects = await stage.settled()
     (message,) = stage.posted()
-    assert message["id"] == effects[-1]["receipt"]["message_id"]
+    receipt = effects[-1]["receipt"]
+    assert (message["channel_id"], message["id"]) == (receipt["channel_id"], receipt["message_id"])
 
 
 async def test_an_answer_that_never_comes_is_given_up_and_asked_again(

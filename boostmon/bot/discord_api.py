@@ -120,11 +120,12 @@ class DiscordApi:
 
     async def send(
         self, channel_id: str, content: str, *, mention: str, nonce: str, lane: str
-    ) -> str:
-        """Post *content*, which can ping the user *mention* and nobody else; return its id.
+    ) -> tuple[str, str]:
+        """Post *content*, which can ping the user *mention* and nobody else.
 
-        A repetition with the same *nonce* within a few minutes answers with the first message
-        (resources/message, "Create Message").
+        Return the ids of its channel and of itself: a repetition with the same *nonce* within a few
+        minutes answers with the first message, wherever that stands (resources/message, "Create
+        Message").
         """
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
         message = {
@@ -134,7 +135,7 @@ class DiscordApi:
             "enforce_nonce": True,
         }
         posted = await self._request(route, lane, json=message)
-        return str(posted["id"])
+        return str(posted["channel_id"]), str(posted["id"])
 
     async def own_messages_since(self, channel_id: str, since: datetime) -> dict[str, str] | None:
         """Return the bot's messages in a channel since a moment, by id.

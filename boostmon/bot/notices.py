@@ -104,7 +104,7 @@ class Notices:
         if not await self._owed.attempting(effect, role_name=role_name):
             raise NotLeadingError  # another process has settled it meanwhile
         for nonce in effect.nonces:
-            message_id = await self._api.send(
+            stands_in, message_id = await self._api.send(
                 channel_id,
                 self._text(effect, role_name),
                 mention=timer.user_id,
@@ -113,7 +113,7 @@ class Notices:
             )
             if not await self._is_anothers(effect, message_id):
                 break
-        return {"channel_id": channel_id, "message_id": message_id}
+        return {"channel_id": stands_in, "message_id": message_id}
 
     async def _is_anothers(self, effect: OwedEffect, message_id: str) -> bool:
         """Tell whether a doubt about another notice was settled with this one's first message.

@@ -118,7 +118,8 @@ def _post(discord: Discord, request: Request) -> dict[str, Any]:
     channel_id, json = request.ids["channel_id"], request.json
     _see(discord, channel_id, writing=True)
     nonce = str(json["nonce"]) if json.get("enforce_nonce") else None
-    return {"id": discord.post(channel_id, BOT_ID, json["content"], nonce).id}
+    message = discord.post(channel_id, BOT_ID, json["content"], nonce)
+    return {"id": message.id, "channel_id": message.channel_id}
 
 
 def _read(discord: Discord, request: Request) -> list[dict[str, Any]]:
