@@ -21,6 +21,7 @@ from boostmon.config import masked
 from boostmon.database.connection import hosts_of, session
 from boostmon.database.embedded import EmbeddedPostgres
 
+WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'log_lock'::regclass AND NOT granted"
 IMAGE = "postgres:18-alpine"
 SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 

@@ -20,6 +20,7 @@ from boostmon.database.connection import session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database
 from boostmon.errors import ExportRefusedError, ImportRefusedError
+from boostmon.events.chain import Seal
 from boostmon.events.export import Exported, ExportedEvent, export_log
 from boostmon.events.names import is_pseudonym
 from boostmon.events.timer import HOUR, MINUTE, TimerId
@@ -451,7 +452,9 @@ BAD = [
     ("an actor of another name", edited(3, actor_id="7"), 3, "person 2 is 7 here"),
     ("a user that is none", edited(3, user_id="you"), 3, '"you" is no id of Discord'),
     ("a server that is none", edited(3, guild_id="0"), 3, "no id of Discord"),
-    ("a role that is none", edited(3, role_id="x"), 3, "no id of Discord"),
+    ("a role that is none", edited(1, role_id="x"), 1, EDITED),
+    ("another role from the first event on", edited(3, role_id="8"), 3, EDITED),
+    ("another person from the first event on", edited(3, person=77, user_id="8"), 3, EDITED),
     ("another server", edited(5, guild_id="8"), 5, "another's timer before"),
     ("another role", edited(5, role_id="8"), 5, "another's timer before"),
     ("another person", edited(5, person=77, user_id="8"), 5, "another's timer before"),
@@ -476,9 +479,16 @@ async def test_a_file_that_is_not_whole_is_refused_with_the_line(
 async def test_two_streams_of_one_members_role_are_refused(file: Path) -> None:
     first, second, *_ = lines(file)
     second |= {"person": first["person"], "user_id": first["user_id"]}
-    write(file, [first, second])
+    file.write_bytes(rechained([first, second]))
 
     with pytest.raises(ImportRefusedError, match="line 2: stream 2 is that of stream 1, too"):
+        judge_export(file)
+
+
+async def test_a_role_that_is_no_id_is_refused(file: Path) -> None:
+    file.write_bytes(rechained([lines(file)[0] | {"role_id": "x"}]))
+
+    with pytest.raises(ImportRefusedError, match="line 1: the server or the role is no id"):
         judge_export(file)
 
 
@@ -487,7 +497,7 @@ def rechained(entries: list[Any]) -> bytes:
     previous, made = b"", []
     for entry in entries:
         line = msgspec.json.decode(msgspec.json.encode(entry), type=ExportedEvent)
-        previous = line.hash_behind(previous)
+        previous = line.hash_behind(previous, Seal())
         made.append(msgspec.json.encode(entry | {"hash": previous.hex()}) + b"\n")
     return b"".join(made)
 

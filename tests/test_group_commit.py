@@ -24,6 +24,7 @@ from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed
 from boostmon.events.batching import Batching
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, Cleared, TimerEvent, TimerId, TimerSet
+from tests.databases import WAITING
 from tests.test_store import faults, impossible_row
 from tests.timers import GUILD, M, fresh_timer, slash
 
@@ -62,9 +63,8 @@ async def in_flight(
 
 
 async def _until_waiting(owner: asyncpg.Connection) -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     async with asyncio.timeout(10):
-        while not await owner.fetchval(waiting):  # noqa: ASYNC110 - only the server can tell
+        while not await owner.fetchval(WAITING):  # noqa: ASYNC110 - only the server can tell
             await asyncio.sleep(0)
 
 

@@ -16,13 +16,13 @@ from boostmon.events.append import Append, Appended, call_for
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, Cleared, TimerEvent, TimerId, TimerSet
 from boostmon.projections.replay import check, replay
+from tests.databases import WAITING
 from tests.test_observer import until
 from tests.timers import M, fresh_timer, handler_over, slash
 
 ALONE = PoolConfig(boostmon_pool_min=1)
 SET = TimerSet(9, HOUR, HOUR + 9, M)
 # While a test holds the lock of the log, one more process waits for it.
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 def first(timer: TimerId, *events: TimerEvent) -> Append:

@@ -18,6 +18,7 @@ from boostmon.events.chain import (
     Faults,
     Head,
     LoggedEvent,
+    Seal,
     event_hash,
     hashed_texts,
     microseconds,
@@ -39,21 +40,26 @@ SOME_TIME = datetime(2026, 11, 22, 18, 30, 0, 123_456, tzinfo=UTC)
 Texts = tuple[str, str | None, str, str]
 
 
-def sent(texts: Texts, digest: bytes) -> bytes:
+def sent(texts: Texts, digest: bytes, name: bytes | None) -> bytes:
     """Return a row as COPY (FORMAT binary) sends it."""
-    numbers = pack(">hiqiiiiihiq", 10, 8, 7, 4, 6, 4, 5, 2, 4, 8, 3)
-    return numbers + hashed_texts(texts) + pack(">i", len(digest)) + digest
+    numbers = pack(">hiqiiiiihiq", 11, 8, 7, 4, 6, 4, 5, 2, 4, 8, 3)
+    named = pack(">i", -1) if name is None else pack(">i", len(name)) + name
+    return numbers + hashed_texts(texts) + pack(">i", len(digest)) + digest + named
 
 
 @given(
     rows=st.lists(
-        st.tuples(st.tuples(NASTY, st.none() | NASTY, NASTY, NASTY), st.binary(max_size=40)),
+        st.tuples(
+            st.tuples(NASTY, st.none() | NASTY, NASTY, NASTY),
+            st.binary(max_size=40),
+            st.none() | st.binary(max_size=30),
+        ),
         max_size=5,
     ),
     piece=st.integers(1, 400),
 )
 def test_a_stream_is_taken_apart_alike_in_whatever_pieces_it_comes(
-    rows: list[tuple[Texts, bytes]], piece: int
+    rows: list[tuple[Texts, bytes, bytes | None]], piece: int
 ) -> None:
     stream = HEADER + b"".join(sent(*row) for row in rows) + TRAILER
     parser = LogParser()
@@ -65,8 +71,8 @@ def test_a_stream_is_taken_apart_alike_in_whatever_pieces_it_comes(
     ]
 
     assert [
-        LoggedEvent(7, 6, 5, 4, 3, texts[0].encode(), hashed_texts(texts), digest)
-        for texts, digest in rows
+        LoggedEvent(7, 6, 5, 4, 3, texts[0].encode(), hashed_texts(texts), digest, name)
+        for texts, digest, name in rows
     ] == found
 
 
@@ -84,7 +90,7 @@ def test_any_text_gets_the_hash_that_postgresql_gives_it(
 
 async def _written_and_read(owner_url: str, commands: Sequence[tuple[str, str]]) -> None:
     faults = Faults()
-    chain, data = Chain(faults), list[str]()
+    chain, data = Chain(faults, Seal()), list[str]()
 
     async with session(owner_url) as owner:
         transaction = owner.transaction()
@@ -167,6 +173,7 @@ def test_the_hash_covers_every_field() -> None:
         event_hash(b"x", numbers, texts),
         *(event_hash(b"", other, texts) for other in changed),
         *(event_hash(b"", numbers, hashed_texts(other)) for other in moved),
+        event_hash(b"", numbers, texts, b"x"),
     ]
     assert base not in others
     assert len(others) == len(set(others))

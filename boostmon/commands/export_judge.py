@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from boostmon.errors import ImportRefusedError, UnknownEventError
+from boostmon.events.chain import Seal, Sealing
 from boostmon.events.document import decode
 from boostmon.events.export import ExportedEvent
 from boostmon.events.names import is_pseudonym, new_pseudonym
@@ -36,11 +37,18 @@ class Judge:
         self._decoder = msgspec.json.Decoder(ExportedEvent)
         self._position = 0
         self._hash = b""
+        self._sealing = Sealing()
+        self._seal: Seal | None = None
 
     @property
     def head(self) -> str:
         """The newest event as `position:hash`."""
         return f"{self._position}:{self._hash.hex()}"
+
+    @property
+    def seal(self) -> Seal:
+        """Up to where the hash of a stream's first event leaves out whose timer it is."""
+        return self._seal or Seal(self._position, self._sealing.digest)
 
     def take(self, line: bytes) -> None:
         """Take in the next *line*, or raise `ImportRefusedError` with what is wrong with it."""
@@ -81,10 +89,21 @@ class Judge:
                 f"position {entry.position} follows {self._position}, so events are missing or "
                 "there twice"
             )
-        digest = entry.hash_behind(self._hash)
+        digest = self._digest(entry)
         if digest.hex() != entry.hash:
             raise ImportRefusedError(EDITED)
         self._position, self._hash = entry.position, digest
+
+    def _digest(self, entry: ExportedEvent) -> bytes:
+        """Return the hash that *entry* must have; the seal is before the first that needs it."""
+        digest = entry.hash_behind(self._hash, self._seal)
+        if self._seal is None and entry.version == 1:
+            if digest.hex() == entry.hash:
+                self._sealing.take(entry.stream, entry.name)
+            else:
+                self._seal = self.seal
+                digest = entry.hash_behind(self._hash, self._seal)
+        return digest
 
     def _actor(self, entry: ExportedEvent) -> None:
         if entry.actor is not None and entry.actor_id is not None:

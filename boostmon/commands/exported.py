@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from boostmon.commands.export_judge import Judge, Stream
 from boostmon.errors import ImportRefusedError
+from boostmon.events.chain import Seal
 from boostmon.events.export import ExportedEvent
 from boostmon.events.sql import statement
 from boostmon.projections.role_timers import image
@@ -38,6 +39,7 @@ class ExportFile(Struct, frozen=True, kw_only=True):
     events: int
     timers: int
     head: str
+    seal: Seal
     people: dict[int, str]
     streams: dict[int, Stream]
 
@@ -83,6 +85,7 @@ def judge_export(
         events=number,
         timers=sum(image(stream.timer) is not None for stream in judge.streams.values()),
         head=judge.head,
+        seal=judge.seal,
         people=judge.people,
         streams=judge.streams,
     )
@@ -125,6 +128,7 @@ async def _refuse_used(connection: Connection) -> None:
 
 
 async def _write(connection: Connection, file: ExportFile, progress: Progress | None) -> None:
+    await connection.execute(statement("set_seal"), file.seal.position, file.seal.digest)
     people = list(file.people.items())
     await connection.copy_records_to_table("people", records=people, columns=PEOPLE)
     streams = [(n, s.guild_id, s.person, s.role_id) for n, s in file.streams.items()]
@@ -142,7 +146,7 @@ def _events(file: ExportFile, progress: Progress | None) -> Iterator[tuple[objec
     decoder, previous, number = msgspec.json.Decoder(ExportedEvent), b"", 0
     for number, line in _lines(file.path):
         event = decoder.decode(line)
-        digest = event.hash_behind(previous)
+        digest = event.hash_behind(previous, file.seal)
         yield (
             event.position,
             event.stream,

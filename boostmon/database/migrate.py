@@ -34,6 +34,8 @@ EXISTS = "SELECT to_regclass(quote_ident(current_schema()) || '.' || $1) IS NOT 
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
 HAS_LOG = "SELECT to_regprocedure(quote_ident(current_schema()) || '.lock_log()') IS NOT NULL"
+# Until migration 0010 any account could hold that lock.
+LOCK_LOG = "SET LOCAL lock_timeout = '30s'; SELECT lock_log(); SET LOCAL lock_timeout TO DEFAULT"
 ATTEMPTS = 5
 
 log = structlog.get_logger()
@@ -174,7 +176,7 @@ async def _run_whole(connection: Connection, migration: Migration) -> None:
         try:
             async with connection.transaction():
                 if await connection.fetchval(HAS_LOG):  # an append locks the same tables, otherwise
-                    await connection.execute("SELECT lock_log()")
+                    await connection.execute(LOCK_LOG)
                 await _run(connection, migration)
         except asyncpg.DeadlockDetectedError:
             if not left:

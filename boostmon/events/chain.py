@@ -14,6 +14,7 @@ _NULL = _LENGTH.pack(-1)
 MOST_FAULTS = 1_000
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # what timestamptz_send counts from
 _MICROSECOND = timedelta(microseconds=1)
+_NUMBER = Layout(">i")
 _HEAD = re.compile(r"(?P<position>0|[1-9][0-9]{0,17}):(?P<hash>[0-9a-f]*)", re.ASCII)
 
 
@@ -21,6 +22,7 @@ class LoggedEvent(Struct, frozen=True):
     """An event as the log holds it; *recorded_at* is in microseconds since 2000.
 
     *texts* are data, actor, source and command id, each behind its length, as the hash covers them.
+    *name* is the `stream_name` of a stream's first event; None for others, and without a stream.
     """
 
     position: int
@@ -31,6 +33,37 @@ class LoggedEvent(Struct, frozen=True):
     data: bytes
     texts: bytes
     hash: bytes
+    name: bytes | None = None
+
+
+class Seal(Struct, frozen=True):
+    """After *position* the hash of a stream's first event covers whose timer it is, and *digest*.
+
+    That is of all streams that had begun by then, so they cannot be changed unnoticed either.
+    """
+
+    position: int = 0
+    digest: bytes = sha256().digest()
+
+    def covers(self, version: int, position: int) -> bool:
+        """Tell whether the hash of that event covers a name."""
+        return version == 1 and position > self.position
+
+
+class Sealing:
+    """Adds up the streams that are sealed, in the order of their first events."""
+
+    def __init__(self) -> None:
+        self._digest = sha256()
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of a seal behind those taken so far."""
+        return self._digest.digest()
+
+    def take(self, stream: int, name: bytes) -> None:
+        """Take in the next one."""
+        self._digest.update(_NUMBER.pack(stream) + name)
 
 
 class Head(Struct, frozen=True):
@@ -52,13 +85,21 @@ def parse_head(text: str) -> Head:
     return Head(int(found["position"]), bytes.fromhex(found["hash"]))
 
 
-def event_hash(previous: bytes, numbers: tuple[int, ...], texts: bytes) -> bytes:
+def stream_name(person: int, role_id: str) -> bytes:
+    """Return whose timer a stream is, as the hash covers it."""
+    return _NUMBER.pack(person) + _part(role_id)
+
+
+def event_hash(
+    previous: bytes, numbers: tuple[int, ...], texts: bytes, named: bytes = b""
+) -> bytes:
     """Return the hash that an event must have behind *previous*, as the SQL function does.
 
     *numbers* are position, stream, version, ordinal and `microseconds` of its recording; *texts*
-    is what `hashed_texts` makes of its data, actor, source and command id.
+    is what `hashed_texts` makes of its data, actor, source and command id. *named* is the digest of
+    the seal and the `stream_name`, for a stream's first event behind the seal.
     """
-    return sha256(previous + _NUMBERS.pack(*numbers) + texts).digest()
+    return sha256(previous + _NUMBERS.pack(*numbers) + texts + named).digest()
 
 
 def hashed_texts(texts: Iterable[str | None]) -> bytes:
@@ -100,11 +141,13 @@ class Faults:
 class Chain:
     """Follows the log in the order of its positions and notes in *faults* what does not fit.
 
-    *noted* is a head from earlier, which the log must still contain.
+    *noted* is a head from earlier, which the log must still contain. *seal* is the log's.
     """
 
-    def __init__(self, faults: Faults, noted: Head | None = None) -> None:
+    def __init__(self, faults: Faults, seal: Seal, noted: Head | None = None) -> None:
         self._faults = faults
+        self._seal = seal
+        self._sealing = Sealing()
         self._noted = noted or Head()
         self._position = 0
         self._hash = b""
@@ -122,7 +165,8 @@ class Chain:
             self._faults.note(f"position {position} follows {before}: events are missing")
             return False
         numbers = (position, event.stream, event.version, event.ordinal, event.recorded_at)
-        if event.hash != event_hash(previous, numbers, event.texts):
+        named = self._named(event) if event.version == 1 else b""
+        if event.hash != event_hash(previous, numbers, event.texts, named):
             self._faults.note(f"position {position}: the event is not the one that was recorded")
             return False
         if position == self._noted.position and event.hash != self._noted.hash:
@@ -130,8 +174,20 @@ class Chain:
             return False
         return True
 
+    def _named(self, first: LoggedEvent) -> bytes:
+        if self._seal.covers(first.version, first.position):
+            return self._seal.digest + (first.name or b"")
+        self._sealing.take(first.stream, first.name or b"")
+        return b""
+
     def end(self) -> None:
-        """Judge where the log ends."""
+        """Judge where the log ends, and the streams that are sealed."""
+        sealed = self._seal.position
+        if self._position >= sealed and self._sealing.digest != self._seal.digest:
+            self._faults.note(
+                f"the timers that had begun by position {sealed} are not those that were sealed: "
+                "the role or the person of one was changed, or the seal was"
+            )
         if self._position < self._noted.position:
             self._faults.note(
                 f"the log ends at position {self._position} and once reached "

@@ -10,7 +10,15 @@ from msgspec import Meta, Struct
 
 from boostmon.errors import ExportRefusedError
 from boostmon.events.append import Source
-from boostmon.events.chain import event_hash, hashed_texts, microseconds
+from boostmon.events.chain import (
+    Seal,
+    Sealing,
+    event_hash,
+    hashed_texts,
+    microseconds,
+    stream_name,
+)
+from boostmon.events.log import read_seal
 from boostmon.events.sql import statement
 
 Write = Callable[[bytes], object]
@@ -49,13 +57,23 @@ class ExportedEvent(Struct, frozen=True, kw_only=True):
         text = bytes(self.data)
         return msgspec.json.decode(text, type=str) if text.startswith(b'"') else text.decode()
 
-    def hash_behind(self, previous: bytes) -> bytes:
-        """Return the hash that this event must have behind the hash *previous*."""
+    @property
+    def name(self) -> bytes:
+        """Whose timer it is, as the hash of a stream's first event covers it."""
+        return stream_name(self.person, self.role_id)
+
+    def hash_behind(self, previous: bytes, seal: Seal | None) -> bytes:
+        """Return the hash that this event must have behind the hash *previous* in a log of *seal*.
+
+        Without one it has that of an event before any seal.
+        """
         recorded = microseconds(self.recorded_at)
         numbers = (self.position, self.stream, self.version, self.ordinal, recorded)
         actor = None if self.actor is None else str(self.actor)
         texts = hashed_texts((self.document, actor, self.source, self.command_id))
-        return event_hash(previous, numbers, texts)
+        is_named = seal is not None and seal.covers(self.version, self.position)
+        named = seal.digest + self.name if seal and is_named else b""
+        return event_hash(previous, numbers, texts, named)
 
 
 class Exported(Struct, frozen=True):
@@ -111,13 +129,14 @@ async def _copy(
 
 
 async def _chain_behind(connection: Connection, after: int) -> "_Chain":
+    seal = await read_seal(connection)
     if after == 0:
-        return _Chain(0, b"")
+        return _Chain(0, b"", seal)
     previous = await connection.fetchval(statement("hash_at"), after)
     head = await connection.fetchrow(statement("head_of_log"))
     if previous is None and head is not None and after < head["position"]:
         raise _broken(after, "the event is missing")
-    return _Chain(after, previous or b"")
+    return _Chain(after, previous or b"", seal)
 
 
 def _broken(position: int, why: str) -> ExportRefusedError:
@@ -130,9 +149,11 @@ def _broken(position: int, why: str) -> ExportRefusedError:
 class _Chain:
     """Follows the lines from *position* on, and refuses the first that does not fit."""
 
-    def __init__(self, position: int, previous: bytes) -> None:
+    def __init__(self, position: int, previous: bytes, seal: Seal) -> None:
         self._position = position
         self._hash = previous
+        self._seal = seal
+        self._sealing = Sealing() if position == 0 else None  # of all streams, or none
         self._rest = b""
         self._decoder = msgspec.json.Decoder(ExportedEvent)
 
@@ -150,14 +171,18 @@ class _Chain:
             raise _broken(position, "the event cannot be read") from error
         if event.position != position:
             raise _broken(position, f"position {event.position} follows {self._position}")
-        self._position, self._hash = position, event.hash_behind(self._hash)
+        self._position, self._hash = position, event.hash_behind(self._hash, self._seal)
         if self._hash.hex() != event.hash:
             raise _broken(position, "the event is not the one that was recorded")
+        if self._sealing and event.version == 1 and position <= self._seal.position:
+            self._sealing.take(event.stream, event.name)
 
     def end(self, position: int, digest: bytes) -> None:
         """Refuse a log whose newest event, at *position* with the hash *digest*, did not come."""
         if (self._position, self._hash) != (position, digest):
             raise _broken(self._position + 1, "the event has no timer or no person")
+        if self._sealing and self._sealing.digest != self._seal.digest:
+            raise _broken(self._seal.position, "the timers until then are not those sealed")
 
 
 class _Writer:

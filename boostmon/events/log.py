@@ -6,7 +6,7 @@ from struct import error as TooShort  # noqa: N812 - what it means here
 
 from asyncpg import Connection
 
-from boostmon.events.chain import Head, LoggedEvent
+from boostmon.events.chain import Head, LoggedEvent, Seal
 from boostmon.events.sql import statement
 
 # COPY (FORMAT binary) begins with a header. Then come rows: how many columns, and for each its
@@ -22,6 +22,12 @@ async def read_head(connection: Connection) -> Head:
     """Return the newest event."""
     row = await connection.fetchrow(statement("head_of_log"))
     return Head(row["position"], row["hash"]) if row else Head()
+
+
+async def read_seal(connection: Connection) -> Seal:
+    """Return the seal of the log; without its row, one that fits no log."""
+    row = await connection.fetchrow(statement("seal"))
+    return Seal(row["position"], row["digest"]) if row else Seal(digest=b"")
 
 
 async def read_log(
@@ -71,7 +77,9 @@ class LogParser:
                     (length,) = length_at(buffer, texts_end)
                     texts_end += 4 if length < 0 else 4 + length
                 (length,) = length_at(buffer, texts_end)
-                end = texts_end + 4 + length
+                hash_end = texts_end + 4 + length
+                (length,) = length_at(buffer, hash_end)
+                end = hash_end + 4 + max(length, 0)
                 if end > whole:
                     break
                 yield LoggedEvent(
@@ -82,7 +90,8 @@ class LogParser:
                     recorded,
                     buffer[data : data + size],
                     buffer[at + _TEXTS_AT : texts_end],
-                    buffer[texts_end + 4 : end],
+                    buffer[texts_end + 4 : hash_end],
+                    None if length < 0 else buffer[hash_end + 4 : end],
                 )
                 at = end
         except TooShort:

@@ -29,4 +29,4 @@ def _hash(row: Record) -> bytes:
     numbers = (row["position"], row["stream_id"], row["version"], row["ordinal"])
     texts = (row["data"], row["actor"], row["source"], row["command_id"])
     recorded = microseconds(row["recorded_at"])
-    return event_hash(row["previous"], (*numbers, recorded), hashed_texts(texts))
+    return event_hash(row["previous"], (*numbers, recorded), hashed_texts(texts), row["named"])

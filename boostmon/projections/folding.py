@@ -11,7 +11,7 @@ from msgspec import Struct
 from boostmon.errors import UnknownEventError
 from boostmon.events.chain import Chain, Faults, Head, LoggedEvent
 from boostmon.events.document import decode
-from boostmon.events.log import read_log
+from boostmon.events.log import read_log, read_seal
 from boostmon.events.timer import INITIAL, Timer, evolve
 
 Follow = Callable[[LoggedEvent], bool]
@@ -93,7 +93,7 @@ async def fold_log(
 ) -> Folded:
     """Verify and fold the log up to position *until*; *noted* is a head that it must contain."""
     faults, told = Faults(), 0
-    chain, fold = Chain(faults, noted), Fold(faults)
+    chain, fold = Chain(faults, await read_seal(connection), noted), Fold(faults)
 
     def take(events: Iterator[LoggedEvent]) -> None:
         nonlocal told

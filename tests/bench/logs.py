@@ -20,7 +20,7 @@ from boostmon.commands.decider import (
     decide,
 )
 from boostmon.errors import RejectedError
-from boostmon.events.chain import event_hash, hashed_texts, microseconds
+from boostmon.events.chain import Seal, event_hash, hashed_texts, microseconds, stream_name
 from boostmon.events.document import encode
 from boostmon.events.timer import HOUR, MINUTE, Timer, TimerEvent, fold
 from boostmon.projections.role_timers import image
@@ -88,7 +88,7 @@ def _user(number: int) -> str:
     return str(1_200_000_000_000_000_000 + number)
 
 
-def _stream(number: int) -> tuple[object, ...]:
+def _stream(number: int) -> tuple[int, str, int, str]:
     server = number % SERVERS
     return number, str(1_100_000_000_000_000_000 + server), number, str(server + 10**18)
 
@@ -143,7 +143,9 @@ def _events(choose: random.Random, chosen: list[Past]) -> Iterator[tuple[object,
             recorded = NOON + position * PACE
             numbers = (position, stream, version, ordinal, microseconds(recorded))
             texts = hashed_texts((data, None if actor is None else str(actor), source, command_id))
-            previous = event_hash(previous, numbers, texts)
+            _, _, person, role = _stream(stream)
+            named = Seal().digest + stream_name(person, role) if version == 1 else b""
+            previous = event_hash(previous, numbers, texts, named)
             yield (
                 *(position, stream, version, data, actor, source, command_id, ordinal),
                 *(recorded, previous),

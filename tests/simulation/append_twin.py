@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from boostmon.events.chain import event_hash, hashed_texts
+from boostmon.events.chain import Seal, event_hash, hashed_texts, stream_name
 from tests.simulation.tables import Effect, Event, Row, Stream, Tables
 
+SEAL = Seal()  # of an empty log
 AHEAD_OF_2000 = 946_684_800  # seconds from 1970 to the epoch of PostgreSQL
 
 
@@ -112,6 +113,8 @@ def _record(
     data = piece.documents[ordinal]
     actor = None if piece.actor_id is None else str(tables.people[piece.actor_id])
     micros = round((recorded_at - AHEAD_OF_2000) * 1_000_000)
+    person = tables.people[stream.user_id]
+    named = SEAL.digest + stream_name(person, stream.role_id) if version == 1 else b""
     found = _decoder.decode(data)
     event = Event(
         position=position,
@@ -130,6 +133,7 @@ def _record(
             tables.events[-1].hash if tables.events else b"",
             (position, stream.number, version, ordinal, micros),
             hashed_texts((data, actor, piece.source, piece.command_id)),
+            named,
         ),
     )
     tables.events.append(event)
