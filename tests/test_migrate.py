@@ -249,7 +249,7 @@ async def test_names_with_quotes_in_them_are_no_trouble(
             async with session(owner_url) as connection:
                 await migrate(connection, role, directory=folder(tmp_path, RIGHTS))
                 allowed = await connection.fetchval(
-                    "SELECT has_table_privilege($1, 'effects', 'UPDATE')", role
+                    "SELECT has_column_privilege($1, 'effects', 'id', 'UPDATE')", role
                 )
         finally:
             await owner.execute(f"DROP SCHEMA IF EXISTS {quoted_schema} CASCADE")

@@ -28,7 +28,13 @@ NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
 RIGHTS = """
 SELECT table_name::text, string_agg(privilege_type, ', ' ORDER BY privilege_type)
-FROM information_schema.role_table_grants
+FROM (
+    SELECT grantee, table_schema, table_name, privilege_type
+    FROM information_schema.role_table_grants
+    UNION
+    SELECT grantee, table_schema, table_name, privilege_type
+    FROM information_schema.role_column_grants
+) AS rights
 WHERE grantee = $1 AND table_schema = current_schema()
 GROUP BY table_name
 """
