@@ -71,6 +71,11 @@ class Node:
         with (self._server.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(settings)
 
+    def trust_nobody(self) -> None:
+        """Ask for passwords from the next reload on, but of the superuser."""
+        rules = "local all postgres trust\nlocal all all scram-sha-256\n"
+        (self._server.data / "pg_hba.conf").write_text(rules, encoding="utf-8")
+
     async def start(self) -> None:
         """Start the server, and wait until it takes connections."""
         self._process = self._server.spawn()

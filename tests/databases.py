@@ -18,8 +18,9 @@ import pytest
 from msgspec import Struct
 
 from boostmon.config import masked
-from boostmon.database.connection import hosts_of, session
+from boostmon.database.connection import session
 from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.database.url import hosts_of
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'log_lock'::regclass AND NOT granted"
 IMAGE = "postgres:18-alpine"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from boostmon.config import PoolConfig
 from boostmon.database.binaries import find
-from boostmon.database.connection import role_of, session
+from boostmon.database.connection import session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import connect
 from boostmon.database.provision import BOT, NAME
+from boostmon.database.url import role_of
 from tests.bench.logs import fill
 from tests.cluster import Node, single
 from tests.process import Running, at_work_in

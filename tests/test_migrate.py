@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from boostmon.database import migrate as runner
-from boostmon.database.connection import role_of, session
+from boostmon.database.connection import session
 from boostmon.database.migrate import migrate, pending
+from boostmon.database.url import role_of
 from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, as_bot, with_schema
 

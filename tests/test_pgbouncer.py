@@ -83,6 +83,16 @@ async def test_doctor_finds_nothing_wrong_with_a_bot_behind_pgbouncer(site: Site
         assert yellow[1].startswith("The Server Members Intent is not granted")
 
 
+async def test_pgbouncer_alone_says_at_once_which_variable_to_set(site: Site) -> None:
+    environ = {"DATABASE_URL": site.url, **discord(site.town.client.sandbox)}
+
+    outcome = await asyncio.wait_for(boostmon("run", **environ), 20)
+
+    assert "leads through a pooler such as PgBouncer" in outcome.err
+    assert "set BOOSTMON_OWNER_DATABASE_URL" in outcome.err
+    assert 1 == outcome.code
+
+
 async def test_every_command_works_through_pgbouncer(site: Site) -> None:
     town, timer = site.town, {"user": "max", "role": "VIP"}
     told = [

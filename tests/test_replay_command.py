@@ -17,9 +17,10 @@ import msgspec
 import pytest
 
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime
-from boostmon.database.connection import role_of, session
+from boostmon.database.connection import session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database
+from boostmon.database.url import role_of
 from boostmon.errors import DatabaseError
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections.past import Past, past

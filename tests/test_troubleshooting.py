@@ -25,6 +25,12 @@ NO_FAILURE = {  # how these begin: results, progress, and what no person reads a
     "The page is at",
     "Timers end by … clock, which agrees with",
     "The timers of … end, their roles are taken",
+    "ApplicationName connectTimeout",  # names of parameters, as the next ones
+    "adapter checkout_timeout",
+    "async_fallback max_overflow",
+    "authtype channel_binding",
+    "connection_limit pgbouncer",
+    "default_query_exec_mode",
     "and more, which --json has",
     "cleared: the person was erased",
     "cleared: the role was deleted",

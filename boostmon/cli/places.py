@@ -8,9 +8,10 @@ import click
 from msgspec import Struct
 
 from boostmon.config import DatabaseConfig, load, masked
-from boostmon.database.connection import role_of, session
+from boostmon.database.connection import session
 from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.database.migrate import migrate, pending
+from boostmon.database.url import role_of
 from boostmon.errors import ConfigurationError, DatabaseError
 
 START_WAIT = 30.0  # seconds that `run` waits for the database

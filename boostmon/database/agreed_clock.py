@@ -12,8 +12,8 @@ import structlog
 
 from boostmon import machine
 from boostmon.database.clock import Clock, DatabaseClock, FileClock, wait_by
-from boostmon.database.connection import hosts_of
 from boostmon.database.pool import Database
+from boostmon.database.url import hosts_of, is_service
 from boostmon.database.witnesses import (
     AGREES,
     JUMP,
@@ -176,6 +176,8 @@ def _tell(judgement: Judgement) -> None:
 def is_here(url: str) -> bool:
     """Tell whether a database at *url* may be on this machine: on a socket, or on loopback."""
     hosts = hosts_of(url)
+    if not hosts and is_service(url):
+        return False  # a file says where it is
     return not hosts or any(_is_here(host.name) for host in hosts)
 
 

@@ -1,25 +1,29 @@
 """One connection to PostgreSQL, by whichever host of the URL takes writes."""
 
 import asyncio
-import re
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import structlog
 from asyncpg import Connection
-from msgspec import Struct
 
 from boostmon import machine
 from boostmon.config import masked
+from boostmon.database.url import Host, hosts_of, malformed, understood
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 OLDEST = 15
 ONE_HOST = 10.0  # seconds to connect when there is nobody else to ask
 EACH_HOST = 2.0  # with several, a silent one must not eat the others' time
 PAUSE = 0.2
+POOLER = "unsupported startup parameter"  # in these words PgBouncer refuses our settings
+NO_TLS = "rejected SSL upgrade"  # as asyncpg words it
 # Each promotion begins a timeline; its number leads the name of the file that is written to.
 TIMELINE = """
 SELECT CASE WHEN NOT pg_is_in_recovery() THEN
@@ -45,12 +49,7 @@ LOST: tuple[type[Exception], ...] = (
 UNTOLD = (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError)  # by some services
 REFUSED: tuple[type[Exception], ...] = (DatabaseError, *LOST)  # not even a connection
 
-
-class Host(Struct, frozen=True):
-    """One of the servers that a URL names."""
-
-    name: str
-    port: int
+log = structlog.get_logger()
 
 
 class ReplacedError(ConnectionRefusedError):
@@ -67,10 +66,16 @@ class Connector:
 
         A server of a major version before *oldest* is refused.
         """
-        self._url = url
+        address = understood(url, variable=variable)
+        _tell_left_out(variable, address.left_out)
+        self._url = address.url
+        self._one_host = address.timeout or ONE_HOST
+        self._each_host = min(address.timeout or EACH_HOST, EACH_HOST)
         self._variable = variable
         self._oldest = oldest
         self._options = options
+        if address.system_roots:
+            self._options["ssl"] = ssl.create_default_context()
         self._hosts = hosts_of(url, variable=variable)
         self._timeline: int | None = None  # the newest that was seen
         self._is_good = False
@@ -80,7 +85,7 @@ class Connector:
     async def open(self, **options: Any) -> Connection:
         """Connect, or raise an error of `LOST`, or one that no repetition mends."""
         if len(self._hosts) < 2:  # noqa: PLR2004 - one is not several
-            return await self._open(ONE_HOST, options)
+            return await self._open(self._one_host, options)
         if self._timeline is None:
             await self._look_around(options)
         errors: list[Exception] = []
@@ -141,9 +146,9 @@ class Connector:
     async def _open_newest(self, host: Host, options: dict[str, Any]) -> Connection:
         """Connect to *host*, unless a standby was seen that has been promoted since."""
         place = {"host": host.name, "port": host.port}
-        connection = await self._open(EACH_HOST, options | place)
+        connection = await self._open(self._each_host, options | place)
         try:
-            timeline = await connection.fetchval(TIMELINE, timeout=EACH_HOST)
+            timeline = await connection.fetchval(TIMELINE, timeout=self._each_host)
         except UNTOLD:
             return connection
         except BaseException:
@@ -162,7 +167,13 @@ class Connector:
             connection = await asyncpg.connect(
                 self._url, timeout=seconds, **(self._options | options)
             )
-        except (asyncpg.PostgresError, ValueError, asyncpg.InterfaceError) as error:
+        except (
+            asyncpg.PostgresError,
+            ValueError,
+            asyncpg.InterfaceError,
+            ssl.SSLError,
+            ConnectionError,
+        ) as error:
             final = self._final(error)
             if final is None:
                 raise
@@ -194,6 +205,29 @@ class Connector:
                     f"The user of {where} may not connect to that database; "
                     f"GRANT CONNECT to it, or correct {variable}."
                 )
+            case asyncpg.ProtocolViolationError() if POOLER in str(error):
+                return DatabaseError(
+                    f"The way to {where} leads through a pooler such as PgBouncer; give it a "
+                    "direct one for what only the owner of the tables may do: set "
+                    "BOOSTMON_OWNER_DATABASE_URL."
+                )
+            case ssl.SSLCertVerificationError():
+                return DatabaseError(
+                    f"The certificate of {where} was not accepted ({error.verify_message}); name "
+                    f"the certificate of who issued it in {variable}, as sslrootcert=FILE."
+                )
+            case ssl.SSLError():
+                return DatabaseError(
+                    f"No TLS connection to {where} could be made ({error.reason or error}); look "
+                    f"at the ssl parameters of {variable}, and at the server's certificate."
+                )
+            case ConnectionError() if NO_TLS in str(error):
+                return DatabaseError(
+                    f"The server of {where} takes no TLS connection; switch `ssl` on there, or "
+                    f"write sslmode=prefer into {variable}."
+                )
+            case asyncpg.exceptions.ClientConfigurationError():
+                return DatabaseError(f"{variable} cannot be used as it is: {error}.")
             case asyncpg.PostgresError() if not isinstance(error, LOST):
                 return DatabaseError(f"The database at {where} refused: {error}; check {variable}.")
             case ValueError():
@@ -224,42 +258,11 @@ async def session(
         await _close(connection)
 
 
-def hosts_of(url: str, *, variable: str = "DATABASE_URL") -> list[Host]:
-    """List the servers of *url*, in order; none when it leaves that to the defaults."""
-    try:
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
-        listed = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]
-        names = [name for name in listed.split(",") if name]
-        ports = [int(port) for port in query.get("port", ["5432"])[-1].split(",")]
-        if len(ports) != len(names):
-            ports = ports[:1] * len(names)
-        return [_host(name, port) for name, port in zip(names, ports, strict=True)]
-    except ValueError as error:
-        raise malformed(variable) from error
-
-
-def role_of(url: str) -> str | None:
-    """Name the role that *url* logs in as, if it says so."""
-    parts = urlsplit(url)
-    user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    return unquote(user) or parse_qs(parts.query).get("user", [""])[-1] or None
-
-
-def malformed(variable: str) -> DatabaseError:
-    """Say that the URL in *variable* cannot be read; never what it holds."""
-    return DatabaseError(
-        f"{variable} cannot be understood; write postgresql://user:password@host:5432/name, "
-        "with special characters percent-encoded."
-    )
-
-
-def _host(text: str, port: int) -> Host:
-    if text.startswith("/"):
-        return Host(text, port)
-    bracketed = re.fullmatch(r"\[([^]]+)\](?::(\d+))?", text)
-    name, own_port = bracketed.groups() if bracketed else text.partition(":")[::2]
-    return Host(name, int(own_port or port))
+@cache
+def _tell_left_out(variable: str, names: tuple[str, ...]) -> None:
+    """Say once for each URL what of it has no effect."""
+    if names:
+        log.warning("parameters without effect", variable=variable, parameters=", ".join(names))
 
 
 def _reason(error: BaseException) -> str:
