@@ -32,6 +32,15 @@ WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1)"
 FIRST = """
 SELECT guild_id, user_id, role_id FROM streams JOIN people USING (person_id) ORDER BY stream_id
 """
+EVENTS = Path(__file__).parent / "data" / "events.jsonl"
+DECODES = """
+import sys
+from pathlib import Path
+from boostmon.events.store import decode
+
+for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
+    decode(line)
+"""
 LIVED_IN = str(Path(lived_in.__file__))
 
 
@@ -51,6 +60,12 @@ def test_its_migrations_are_what_they_were(release: Release) -> None:
     ours = {path.name: path.read_bytes() for path in runner.CHECKOUT.glob("*.sql")}
     assert theirs
     assert theirs == {name: ours.get(name) for name in theirs}
+
+
+async def test_it_reads_every_event_that_this_release_writes(release: Release) -> None:
+    code, said = await release.carry_out("-c", DECODES, str(EVENTS))
+
+    assert (code, said) == (0, "")
 
 
 @pytest.mark.usefixtures("before")
