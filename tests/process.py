@@ -97,15 +97,16 @@ async def at_work_in(
     settings = discord(client.sandbox) | {"DATABASE_URL": url, "PORT": str(port)} | environ
     async with running("run", **settings) as process:
         pages = Pages(client.http, port)
-        town = Town(client, _as_seen_from_outside(client, database, url, clock))
+        town = Town(client, as_seen_from_outside(client, database, url, clock))
         await pages.until_served()
         await eventually(lambda: registered(client.sandbox))
         yield Running(process, pages, town)
 
 
-def _as_seen_from_outside(
+def as_seen_from_outside(
     client: Client, database: Database, url: str, clock: DatabaseClock
 ) -> Surroundings:
+    """Give what people need who look at a bot that is another process."""
     return Surroundings(
         database=database,
         owner_url=url,

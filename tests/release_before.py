@@ -12,7 +12,9 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -49,6 +51,23 @@ class Release(Struct, frozen=True):
         """Return what its relay, lease or observer says to PostgreSQL."""
         place = self.tree / "boostmon" / "projections" / "sql" / f"{name}.sql"
         return place.read_text(encoding="utf-8")
+
+    @asynccontextmanager
+    async def running(self, *arguments: str, **environ: str) -> AsyncIterator[Process]:
+        """Lend a process of it that would go on and on."""
+        process = await asyncio.create_subprocess_exec(
+            *[*self.command, *arguments],
+            cwd=self.tree,
+            env=os.environ | self.environ | environ,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     async def carry_out(self, *arguments: str, **environ: str) -> tuple[int, str]:
         """Run Python with its modules; return the exit code, and all that was said."""

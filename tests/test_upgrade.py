@@ -4,27 +4,40 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import asyncpg
 import pytest
 from asyncpg import Record
 
+from boostmon.config import PoolConfig
+from boostmon.database.clock import DatabaseClock
 from boostmon.database.connection import session
 from boostmon.database.migrate import pending
+from boostmon.database.pool import connect
+from boostmon.database.provision import BOT, NAME
 from tests.chaos import oracle, people
 from tests.chaos.driver import replayed
 from tests.chaos.evidence import acknowledged, said
 from tests.chaos.oracle_roles import held_roles, made_at
 from tests.chaos.settling import unsettled
 from tests.chaos.stage import Stage, on_stage
+from tests.cluster import Node, single
 from tests.databases import world_folder
+from tests.process import as_seen_from_outside
+from tests.release_before import Release
+from tests.sandbox_client import sandbox
+from tests.test_backup import carry_out, shown
+from tests.test_cli import discord, eventually, registered
+from tests.town import Town
 
 CHAIN = "SELECT position, version, data::text, recorded_at, hash FROM events ORDER BY position"
 PER_SECOND = 2.5
 SECONDS = 90.0  # at most: the test ends it
 LOOK = 0.1
 WITHIN = 40.0
+ROWS = "SELECT * FROM role_timers ORDER BY id"
 ON_ITS_WAY = 10.0  # seconds in which a reply is finished, on a machine that has much to do
 LET_GO = "UPDATE lease SET holder = NULL, expires_at = now()"  # spares the test a term of 20 s
 
@@ -115,3 +128,43 @@ async def test_an_upgrade_under_load_loses_nothing_and_does_nothing_twice(
     assert {"Expired", "WarningSent", "TimerSet"} <= {event.type for event in found.events}
     assert [] == unanswered(stage) or number == signal.SIGKILL
     assert all(0 <= ended - made_at(each) < ON_ITS_WAY for each in unanswered(stage))
+
+
+async def test_a_dump_of_the_release_before_reads_as_before(
+    release: Release, tmp_path: Path
+) -> None:
+    async with single() as here, single() as elsewhere, sandbox() as client:
+        where = {"DATABASE_URL": here.url(BOT), "BOOSTMON_OWNER_DATABASE_URL": here.url(NAME)}
+        async with release.running("run", **where, **discord(client.sandbox)) as process:
+            await eventually(lambda: registered(client.sandbox))
+            async with await connect(here.url(BOT), pool=PoolConfig()) as database:
+                seen = as_seen_from_outside(client, database, here.url(BOT), DatabaseClock())
+                await live_in(Town(client, seen))
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), WITHIN) == 0
+        code, told = await release.carry_out("-m", "boostmon", "replay", "--check", **where)
+        assert code == 0, told
+        [dump], [restore] = shown("Backup", "sh"), shown("Restore", "sh")
+        await carry_out(dump, here, tmp_path)
+
+        said_there = await carry_out(restore, elsewhere, tmp_path)
+
+        assert told.splitlines()[-1] == said_there.splitlines()[-1]
+        for ask in (CHAIN, ROWS):
+            assert await asked(here, ask) == await asked(elsewhere, ask)
+
+
+async def live_in(town: Town) -> None:
+    """Let everything happen to some timers."""
+    for name in ("max", "vera", "carl"):
+        await town.say("olga", "settime", user=name, role="VIP", duration="1h", channel="general")
+    await town.say("olga", "addtime", user="max", duration="1d")
+    await town.say("olga", "pausetime", user="vera")
+    await town.say("olga", "removetime", user="carl", duration="1h")
+    await town.say("olga", "settime", user="carl", role="VIP", duration="2h")
+    await town.say("olga", "cleartime", user="carl")
+
+
+async def asked(node: Node, question: str) -> list[Record]:
+    async with session(node.url(NAME)) as owner:
+        return list(await owner.fetch(question))

@@ -22,12 +22,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """What a bot runs: a command, from a folder, and the *command_again* of each later start."""
+    """What a bot runs: a command, from a folder, and the *command_again* of each later start.
+
+    *away*: for how many seconds more than another one it stays away, each other time.
+    """
 
     command: list[str]
     command_again: list[str]
     folder: Path = ROOT
     environ: dict[str, str] = {}
+    away: float = 0.0
 
 
 def this_release(module: str = "boostmon", **environ: str) -> Program:
@@ -50,6 +54,7 @@ class Bot:
         self._environ = {**_clean(), **program.environ, **environ}
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0.0
+        self._starts = 0
 
     @property
     def process(self) -> asyncio.subprocess.Process:
@@ -57,6 +62,11 @@ class Bot:
         if self._process is None:
             raise LookupError("the bot was not started")
         return self._process
+
+    @property
+    def away(self) -> float:
+        """For how many seconds more than others it stays away this time."""
+        return self._program.away if self._starts % 2 else 0.0
 
     @property
     def is_started(self) -> bool:
@@ -75,6 +85,7 @@ class Bot:
         with self._log.open("ab") as log:
             log.write(b"--- started ---\n")
             self._started = time.monotonic()
+            self._starts += 1
             self._process = await asyncio.create_subprocess_exec(
                 *[*(program.command_again if self._process else program.command), "run"],
                 env=self._environ,

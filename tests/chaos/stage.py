@@ -20,6 +20,7 @@ from tests.release_before import release_before
 BOTS = 2
 WARNINGS = "10,3,1"
 PLANTED = "tests.chaos.planted"
+OLD_STAYS_AWAY = 25.0  # seconds: it would take the lease again before any other may
 READY = 30.0  # seconds for the first start
 LOOK = 0.25
 
@@ -122,6 +123,7 @@ def _release_before(folder: Path) -> Program:
         command_again=release.command_as_before,
         folder=release.tree,
         environ=release.environ,
+        away=OLD_STAYS_AWAY,
     )
 
 

@@ -83,7 +83,7 @@ class Troublemaker:
         self.counts[blow.kind] += 1
         bot.busy = True
         await how(bot)
-        await asyncio.sleep(blow.seconds)
+        await asyncio.sleep(blow.seconds + bot.away)
         await bot.start()
         bot.busy = False
 
