@@ -97,6 +97,8 @@ async def _cut_off(connection: Connection, folded: Folded, until: int) -> list[s
         )
     if (gone := traces["streams"] - len(folded.streams)) > 0:
         broken.append(f"streams without events: {gone}; the newest events are gone")
+    if traces["nobodies"]:
+        broken.append(f"people whom the log names and nobody knows: {traces['nobodies']}")
     return broken
 
 
