@@ -85,6 +85,17 @@ async def test_the_table_is_left_as_it_was(theirs: Schema, table: asyncpg.Connec
     assert before == await table.fetch("SELECT *, xmin, xmax FROM role_timers")
 
 
+async def test_rows_that_are_hidden_from_the_reader_are_no_empty_table(
+    theirs: Schema, table: asyncpg.Connection
+) -> None:
+    await put(table, USER, ROLE, expires_at=END)
+    await table.execute("ALTER TABLE role_timers ENABLE ROW LEVEL SECURITY")
+    await table.execute("ALTER TABLE role_timers FORCE ROW LEVEL SECURITY")
+
+    with pytest.raises(ImportRefusedError, match="affected by row-level security"):
+        await read_table(theirs.owner_url, GUILD)
+
+
 async def test_a_role_that_may_only_read_suffices(
     theirs: Schema, table: asyncpg.Connection
 ) -> None:

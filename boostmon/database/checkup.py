@@ -10,7 +10,8 @@ from asyncpg import Connection, Record
 from boostmon import machine
 from boostmon.config import PoolConfig, masked
 from boostmon.database.connection import Connector, session
-from boostmon.database.migrate import pending
+from boostmon.database.migrate import pending, refuse_encoding
+from boostmon.errors import DatabaseError
 from boostmon.finding import Finding, green, red, yellow
 
 SKEW_SEEN, SKEW_TOO_MUCH = 2.0, 60.0  # seconds
@@ -51,7 +52,8 @@ SLOW = """
 SELECT query, calls, mean_exec_time AS mean_ms FROM {statistics} AS statistics
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND userid IN (SELECT oid FROM pg_roles WHERE rolname = ANY ($1::text[]))
-    AND query ~* '^\\s*(--[^\\n]*\\n\\s*)*(select|insert|update|delete|with)\\M|^<insufficient'
+    AND regexp_replace(query, '--[^' || chr(10) || ']*', '', 'g')
+        ~* '^[[:space:]]*(select|insert|update|delete|with)[[:>:]]|^<insufficient'
     AND mean_exec_time >= $2
 ORDER BY mean_exec_time DESC LIMIT 3
 """
@@ -73,7 +75,9 @@ async def look_at_login(url: str, variable: str) -> tuple[str, list[Finding]]:
     Raise `DatabaseError` when that fails.
     """
     began = machine.monotonic()
-    connection = await Connector(url, variable=variable, statement_cache_size=0).open_within(0)
+    connection = await Connector(
+        url, variable=variable, statement_cache_size=0, may_be_pooler=True
+    ).open_within(0)
     try:
         who = await connection.fetchrow(WHO)
     finally:
@@ -108,6 +112,11 @@ async def look_at_migrations(connection: Connection) -> list[Finding]:
             "`boostmon import --from-database URL`."
         )
         return [red("database", found, remedy)]
+    try:
+        await refuse_encoding(connection)
+    except DatabaseError as error:
+        found, _, remedy = str(error).partition("; ")
+        return [red("database", f"{found}.", f"{remedy[:1].upper()}{remedy[1:]}")]
     missing = await pending(connection)
     if missing:
         found = f"The database is not up to date; migrations are missing: {', '.join(missing)}."

@@ -24,6 +24,20 @@ EACH_HOST = 2.0  # with several, a silent one must not eat the others' time
 PAUSE = 0.2
 POOLER = "unsupported startup parameter"  # in these words PgBouncer refuses our settings
 NO_TLS = "rejected SSL upgrade"  # as asyncpg words it
+# What changes the meaning of SQL, or what a value looks like, whatever the server has set. A limit
+# of time would end statements that we wait for; with row security on, rows would be missing.
+SPOKEN = {"standard_conforming_strings": "on", "DateStyle": "ISO, MDY", "TimeZone": "UTC"}
+MEANING = SPOKEN | {
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "default_transaction_deferrable": "off",
+    "default_transaction_isolation": "read committed",
+    "extra_float_digits": "1",
+    "lock_timeout": "0",
+    "row_security": "off",
+    "statement_timeout": "0",
+    "transform_null_equals": "off",
+}
 # Each promotion begins a timeline; its number leads the name of the file that is written to.
 TIMELINE = """
 SELECT CASE WHEN NOT pg_is_in_recovery() THEN
@@ -60,11 +74,18 @@ class Connector:
     """Opens connections to the hosts of one URL, the last good one first."""
 
     def __init__(
-        self, url: str, *, variable: str = "DATABASE_URL", oldest: int = OLDEST, **options: Any
+        self,
+        url: str,
+        *,
+        variable: str = "DATABASE_URL",
+        oldest: int = OLDEST,
+        may_be_pooler: bool = False,
+        **options: Any,
     ) -> None:
         """Take the *options* of asyncpg.connect; errors speak of *variable*.
 
-        A server of a major version before *oldest* is refused.
+        A server of a major version before *oldest* is refused. What *may_be_pooler* is asked for no
+        other settings than PgBouncer takes.
         """
         address = understood(url, variable=variable)
         _tell_left_out(variable, address.left_out)
@@ -73,7 +94,8 @@ class Connector:
         self._each_host = min(address.timeout or EACH_HOST, EACH_HOST)
         self._variable = variable
         self._oldest = oldest
-        self._options = options
+        settings = SPOKEN if may_be_pooler else MEANING
+        self._options = options | {"server_settings": settings | options.pop("server_settings", {})}
         if address.system_roots:
             self._options["ssl"] = ssl.create_default_context()
         self._hosts = hosts_of(url, variable=variable)

@@ -37,6 +37,7 @@ HAS_LOG = "SELECT to_regprocedure(quote_ident(current_schema()) || '.lock_log()'
 # Until migration 0010 any account could hold that lock.
 LOCK_LOG = "SET LOCAL lock_timeout = '30s'; SELECT lock_log(); SET LOCAL lock_timeout TO DEFAULT"
 ATTEMPTS = 5
+ENCODINGS = ("UTF8", "SQL_ASCII")  # the second takes every byte, and none is converted
 
 log = structlog.get_logger()
 
@@ -64,6 +65,7 @@ async def migrate(
         raise DatabaseError("The search_path of the database's owner names no schema; create one.")
     if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
         raise ReadOnlyError
+    await refuse_encoding(connection)
     await _lock(connection)
     try:
         await _prepare(connection, schema)
@@ -76,6 +78,16 @@ async def migrate(
         if not connection.is_closed():
             await connection.execute(UNLOCK)
     return [migration.name for migration in missing]
+
+
+async def refuse_encoding(connection: Connection) -> None:
+    """Raise `DatabaseError` for a database that cannot hold every name that Discord allows."""
+    encoding = await connection.fetchval("SELECT current_setting('server_encoding')")
+    if encoding not in ENCODINGS:
+        raise DatabaseError(
+            f"The database is encoded in {encoding}, which cannot hold every name; make one with "
+            "`createdb --template=template0 --encoding=UTF8 NAME`, and let DATABASE_URL name it."
+        )
 
 
 async def pending(connection: Connection, *, directory: Path = DIRECTORY) -> list[str]:

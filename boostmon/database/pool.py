@@ -29,8 +29,6 @@ from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 FAREWELL = 1.0
 DEFAULT_POOL = PoolConfig()
-# An append that waited for another must see it; PgBouncer takes no such setting.
-READ_COMMITTED = {"default_transaction_isolation": "read committed"}
 Question = Callable[[], tuple[str, Sequence[object]]]
 
 log = structlog.get_logger()
@@ -233,8 +231,8 @@ async def connect(
         url,
         variable=variable,
         command_timeout=pool.boostmon_command_timeout,
-        server_settings={"application_name": "boostmon"}
-        | (READ_COMMITTED if statement_cache else {}),
+        server_settings={"application_name": "boostmon"},
+        may_be_pooler=not statement_cache,
         **({} if statement_cache else {"statement_cache_size": 0}),
     )
     end = machine.monotonic() + wait

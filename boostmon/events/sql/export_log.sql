@@ -19,7 +19,7 @@ FROM (
         actor.user_id AS actor_id,
         events.command_id,
         events.ordinal,
-        CASE WHEN events.data::text ~ '[\n\r]' THEN to_json(events.data::text) ELSE events.data END AS data
+        CASE WHEN events.data::text ~ ('[' || chr(10) || chr(13) || ']') THEN to_json(events.data::text) ELSE events.data END AS data
     FROM events
     JOIN streams USING (stream_id)
     JOIN people AS person USING (person_id)

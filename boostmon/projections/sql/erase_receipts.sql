@@ -4,14 +4,14 @@
 UPDATE effects
 SET
     look_again_at = CASE WHEN NOT named.own THEN effects.look_again_at END,
-    last_error = regexp_replace(effects.last_error, '\m' || $1::text || '\M', $2::text, 'g'),
+    last_error = regexp_replace(effects.last_error, '[[:<:]]' || $1::text || '[[:>:]]', $2::text, 'g'),
     receipt = regexp_replace(
         (CASE
             WHEN NOT named.own THEN effects.receipt
             WHEN effects.receipt ->> 'channel_id' <> coalesce(named.told_in, '')
             THEN effects.receipt - 'message_id' - 'joined_at' || jsonb_build_object('channel_id', $2::text)
             ELSE effects.receipt - 'message_id' - 'joined_at'
-        END)::text, '\m' || $1::text || '\M', $2::text, 'g'
+        END)::text, '[[:<:]]' || $1::text || '[[:>:]]', $2::text, 'g'
     )::jsonb
 FROM (
     SELECT effects.position, effects.kind, true AS own, events.data ->> 'warn_channel_id' AS told_in
