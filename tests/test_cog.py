@@ -431,6 +431,8 @@ def registered() -> dict[str, dict[str, Any]]:
         warning_minutes=(60, 10, 1),
         watch=Silent(),
         tally=Tally(Metrics()),
+        asking=cast("Any", None),
+        judgement=cast("Any", None),
     )
     bodies = [cast("Any", it.body.to_dict()) for it in cog.get_slash_commands()]
     return {body["name"]: body for body in bodies}

@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct, field
 
 from boostmon.bot.agreement import Agreement
+from boostmon.bot.asking import Asking
 from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.client import BoostMon, count_invalid, open_client, silence, stay_connected
 from boostmon.bot.cog import TimerCog
@@ -18,6 +19,7 @@ from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.discord_time import hear_time
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.gateway import Gateway
+from boostmon.bot.judgement import Judgement
 from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
@@ -143,6 +145,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         bot, surroundings, tally=tally, handler=handler, api=api, relay=relay
     )
     signal = EffectSignal(relay.delay)
+    asking = Asking(api)
     cog = TimerCog(
         handler=handler,
         timers=timers,
@@ -151,6 +154,8 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         warning_minutes=sweep.boostmon_warning_minutes,
         watch=signal,
         tally=tally,
+        asking=asking,
+        judgement=Judgement(asking, api.own_id, bot.command_id),
     )
     bot.add_cog(cog)
     body = Body(

@@ -20,7 +20,8 @@ from boostmon.projections.role_timers import TimerRow
 class Asked(Struct, frozen=True, kw_only=True):
     """What a caller wants at *now*; *role_id* is None until it is known which timer is meant.
 
-    *here* tells whether the user is in the server, *held* whether they had the role when asked.
+    *here* tells whether the user is in the server, *held* whether they had the role when asked,
+    *chosen* whether this is the answer to a menu, which may have been shown long ago.
     """
 
     action: Action
@@ -35,6 +36,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     warn_channel_id: str | None = None
     here: bool = True
     held: bool = False
+    chosen: bool = False
     notes: tuple[str, ...] = ()
 
     @property

@@ -39,6 +39,13 @@ class BoostMon(commands.InteractionBot):
     observer: Observer
     reconciler: Reconciler
 
+    def command_id(self, guild_id: str, name: str) -> str | None:
+        """Return the id of a slash command as it is registered for a server, or for all."""
+        slash = disnake.ApplicationCommandType.chat_input
+        in_server = self.get_guild_command_named(int(guild_id), name, slash)
+        found = in_server or self.get_global_command_named(name, slash)
+        return None if found is None else str(found.id)
+
     async def memberships(
         self, guild_id: str, user_ids: Collection[str]
     ) -> Mapping[str, Membership] | None:

@@ -8,8 +8,10 @@ from disnake.interactions import ApplicationCommandInteraction, MessageInteracti
 
 from boostmon.bot import autocomplete, menus, replies
 from boostmon.bot.answers import Answer
+from boostmon.bot.asking import Asking
 from boostmon.bot.conversation import Conversation
 from boostmon.bot.given import given
+from boostmon.bot.judgement import Judgement
 from boostmon.bot.outcomes import Came
 from boostmon.bot.place import POSTABLE
 from boostmon.bot.reception import Options, Reception
@@ -43,6 +45,8 @@ class TimerCog(commands.Cog):
         warning_minutes: tuple[int, ...],
         watch: EffectWatch,
         tally: Tally,
+        asking: Asking,
+        judgement: Judgement,
     ) -> None:
         self._clock = clock
         self._tally = tally
@@ -50,10 +54,13 @@ class TimerCog(commands.Cog):
             timers=timers,
             settling=Settling(handler),
             role_changes=RoleChanges(effects, watch),
+            judgement=judgement,
             warning_minutes=warning_minutes,
         )
-        time_left = TimeLeft(timers, effects, clock)
-        self._reception = Reception(conversation, time_left, clock, tally)
+        time_left = TimeLeft(timers, effects, clock, asking)
+        self._reception = Reception(
+            conversation, time_left, asking=asking, clock=clock, tally=tally
+        )
 
     async def close(self) -> None:
         """Answer those who wait, and receive no more; call it while Discord still listens."""

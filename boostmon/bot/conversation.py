@@ -9,7 +9,8 @@ from boostmon.bot import asked as asking
 from boostmon.bot import menus, replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked
-from boostmon.bot.guards import Action, NothingToDoError, check_role, gone
+from boostmon.bot.guards import Action, NothingToDoError, gone
+from boostmon.bot.judgement import Judgement
 from boostmon.bot.outcomes import Came, came_of, came_of_error
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
@@ -33,9 +34,11 @@ class Conversation:
         timers: RoleTimers,
         settling: Settling,
         role_changes: RoleChanges,
+        judgement: Judgement,
         warning_minutes: tuple[int, ...],
     ) -> None:
         self._timers = timers
+        self._judgement = judgement
         self._settling = settling
         self._role_changes = role_changes
         self._warning_minutes = warning_minutes
@@ -77,17 +80,19 @@ class Conversation:
     async def _meant(self, answer: Answer, asked: Asked, place: Place) -> TimerId | None:
         """Return the timer that is meant; None when the caller is asked to choose."""
         if asked.role_id is not None:
+            await self._judgement.confirm(asked, place, asked.role_id)
             return asking.timer_of(asked, asked.role_id)
         candidates = await self._candidates(asked)
         if not candidates:
             kind = KIND.get(asked.action, "timer")
             raise NothingToDoError(f"<@{asked.user_id}> has no {kind} here; see `/timeleft`.")
         if len(candidates) > 1:
-            menu = menus.menu(asked, candidates, names=place.names())
+            names = await self._judgement.names(place, [row.timer.role_id for row in candidates])
+            menu = menus.menu(asked, candidates, names=names)
             await answer.show(menus.question(asked, len(candidates)), menu=menu)
             return None
         timer = candidates[0].timer
-        check_role(place.role(timer.role_id), place.standing, asked.action)
+        await self._judgement.confirm(asked, place, timer.role_id)
         return timer
 
     async def _candidates(self, asked: Asked) -> list[TimerRow]:

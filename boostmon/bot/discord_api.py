@@ -85,6 +85,20 @@ class DiscordApi:
         """Take a role from a member, harmless when they lack it; return when Discord answered."""
         return await self._change_role("DELETE", timer, reason)
 
+    async def server(self, guild_id: str) -> dict[str, Any]:
+        """Return a server with its roles, asked anew."""
+        server: dict[str, Any] = await self._request(
+            Route("GET", "/guilds/{guild_id}", guild_id=guild_id), lane_of_reads(guild_id)
+        )
+        return server
+
+    async def command_settings(self, guild_id: str) -> list[dict[str, Any]]:
+        """Return what a server's Integrations settings say of the application's commands."""
+        path = "/applications/{application_id}/guilds/{guild_id}/commands/permissions"
+        route = Route("GET", path, application_id=self.own_id, guild_id=guild_id)
+        settings: list[dict[str, Any]] = await self._request(route, lane_of_reads(guild_id))
+        return settings
+
     async def roles(self, guild_id: str) -> set[str]:
         """Return the ids of the roles that a server has, asked anew."""
         route = Route("GET", "/guilds/{guild_id}/roles", guild_id=guild_id)

@@ -55,8 +55,21 @@ class NothingToDoError(RejectedError):
     """That user has no timer here to which this applies; `/timeleft` lists them."""
 
 
+class NotAllowedError(RejectedError):
+    """You may not use this command here any more; ask somebody who may."""
+
+
 class NotYourMenuError(RejectedError):
     """Only the one who gave the command may choose; give the command yourself."""
+
+
+BY_STANDING = (  # what they refuse depends on what is known of the server
+    ManagedRoleError,
+    RolesForbiddenError,
+    RoleTooHighError,
+    CallerTooLowError,
+    RoleDeletedError,
+)
 
 
 class Rank(Struct, frozen=True):
@@ -78,6 +91,7 @@ class RoleFacts(Struct, frozen=True, kw_only=True):
     rank: Rank
     everyone: bool = False
     managed: bool = False
+    manages_roles: bool = False
 
 
 class Standing(Struct, frozen=True, kw_only=True):

@@ -67,6 +67,7 @@ def answered(custom_id: str, chosen: Sequence[str], *, guild_id: str, now: int) 
                 user_id=user_id,
                 role_id=chosen[0],
                 duration_ms=int(minutes) * MINUTE,
+                chosen=True,
             )
         case _:
             raise ValueError(f"no menu of ours asks {custom_id!r} for {chosen!r}")

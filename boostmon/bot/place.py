@@ -1,19 +1,26 @@
-"""What an interaction shows of its server, as the values that the guards judge."""
+"""The server of an interaction, as its caller and the bot stand in it."""
 
 import disnake
 from disnake import Guild, Member, Role
 from disnake.abc import GuildChannel
 from disnake.interactions import Interaction
+from msgspec import structs
 
-from boostmon.bot.guards import OutsideServerError, Rank, RoleFacts, ServerUnseenError, Standing
+from boostmon.bot.command_settings import Use
+from boostmon.bot.guards import OutsideServerError, RoleFacts, ServerUnseenError, Standing
+from boostmon.bot.server_facts import ServerFacts, facts_told, role_facts
 
 POSTABLE = (disnake.ChannelType.text, disnake.ChannelType.news)
 
 
 class Place:
-    """The server of an interaction, seen by its caller and by the bot."""
+    """The server of an interaction, seen by its caller and by the bot.
 
-    def __init__(self, inter: Interaction) -> None:
+    What the interaction says is of now: the caller's roles and permissions, and the role that was
+    *shown* in it. The rest is what the gateway has told, until it is asked for anew.
+    """
+
+    def __init__(self, inter: Interaction, shown: Role | None = None) -> None:
         """Take what *inter* shows, or raise `RejectedError` where there is nothing to judge."""
         if inter.guild_id is None:
             raise OutsideServerError
@@ -22,34 +29,60 @@ class Place:
         if guild is None or not isinstance(author, Member) or guild.me is None:
             raise ServerUnseenError
         self._guild: Guild = guild
-        self._author: Member = author
         self._bot: Member = guild.me
+        self._permissions = inter.permissions
         self.guild_id = str(guild.id)
+        self.channel_id = str(inter.channel.id)
         self.caller_id = str(author.id)
+        # disnake's own list leaves out the roles that the gateway has not told of.
+        self._caller_roles = frozenset(map(str, author._roles))  # noqa: SLF001
+        self._take(facts_told(guild), role_facts(shown) if shown else None)
+
+    def _take(self, facts: ServerFacts, shown: RoleFacts | None) -> None:
+        unknown = self._caller_roles - facts.roles.keys()
+        self.is_doubtful = bool(unknown) and not facts.anew
+        if shown is not None and facts.roles.get(shown.role_id) != shown:
+            self.is_doubtful = True
+            facts = structs.replace(facts, roles={**facts.roles, shown.role_id: shown})
+        self.facts = facts
+
+    def learn(self, facts: ServerFacts) -> None:
+        """Go by *facts* that were asked for, from now on."""
+        self._take(facts, None)
 
     @property
     def standing(self) -> Standing:
         """Who stands where."""
-        return Standing(
-            caller_owns=self._guild.owner_id == self._author.id,
-            caller=_rank(self._author.top_role),
-            bot=_rank(self._bot.top_role),
-            bot_manages_roles=self._bot.guild_permissions.manage_roles,
-        )
+        return self.facts.standing(self.caller_id, self._caller_roles)
 
     @property
     def caller_is_staff(self) -> bool:
         """Whether the caller may manage roles."""
-        return self._author.guild_permissions.manage_roles
+        return self._permissions.manage_roles
+
+    @property
+    def caller_is_administrator(self) -> bool:
+        """Whether the caller may use every command, whatever the settings are."""
+        return self._permissions.administrator
+
+    @property
+    def use(self) -> Use:
+        """Who uses a command, and where."""
+        return Use(
+            guild_id=self.guild_id,
+            channel_id=self.channel_id,
+            user_id=self.caller_id,
+            roles=self._caller_roles,
+        )
 
     def role(self, role_id: str) -> RoleFacts | None:
-        """Return the role *role_id*; None when it was deleted."""
-        role = self._guild.get_role(int(role_id))
-        return None if role is None else role_facts(role)
+        """Return the role *role_id*; None when it is not known, or was deleted."""
+        return self.facts.roles.get(role_id)
 
-    def names(self) -> dict[str, str]:
-        """Return the name of every role, by id."""
-        return {str(role.id): role.name for role in self._guild.roles}
+    def by_ownership(self, role_id: str) -> bool:
+        """Tell whether the caller may handle a role as the server's owner only."""
+        role, standing = self.role(role_id), self.standing
+        return standing.caller_owns and not (role and standing.caller.outranks(role.rank))
 
     def can_post(self, channel: GuildChannel) -> bool:
         """Tell whether notices can be posted in *channel*."""
@@ -58,18 +91,3 @@ class Place:
             return False
         allowed = seen.permissions_for(self._bot)
         return allowed.view_channel and allowed.send_messages
-
-
-def role_facts(role: Role) -> RoleFacts:
-    """Return what the guards need to know of *role*."""
-    return RoleFacts(
-        role_id=str(role.id),
-        name=role.name,
-        rank=_rank(role),
-        everyone=role.is_default(),
-        managed=role.managed,
-    )
-
-
-def _rank(role: Role) -> Rank:
-    return Rank(role.position, role.id)

@@ -15,12 +15,19 @@ from boostmon import machine
 from boostmon.bot import menus, replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked
+from boostmon.bot.asking import AT_ONCE, Asking
 from boostmon.bot.conversation import Conversation
 from boostmon.bot.durations import parse
 from boostmon.bot.given import Given, given, given_by_menu, slash_name
-from boostmon.bot.guards import Action, NotYourMenuError, check_member, check_role
+from boostmon.bot.guards import (
+    BY_STANDING,
+    Action,
+    NotYourMenuError,
+    check_member,
+    check_role,
+)
 from boostmon.bot.outcomes import Came
-from boostmon.bot.place import Place, role_facts
+from boostmon.bot.place import Place
 from boostmon.bot.tally import Tally
 from boostmon.bot.timeleft import TimeLeft
 from boostmon.database.clock import Clock
@@ -44,10 +51,17 @@ class Reception:
     """Receives commands and answers to menus."""
 
     def __init__(
-        self, conversation: Conversation, time_left: TimeLeft, clock: Clock, tally: Tally
+        self,
+        conversation: Conversation,
+        time_left: TimeLeft,
+        *,
+        asking: Asking,
+        clock: Clock,
+        tally: Tally,
     ) -> None:
         self._conversation = conversation
         self._time_left = time_left
+        self._asking = asking
         self._clock = clock
         self._tally = tally
         self._held: set[asyncio.Task[None]] = set()
@@ -74,7 +88,7 @@ class Reception:
         """Carry out *action*, or refuse it at once where the interaction alone tells."""
         asked = given(inter, slash_name(action), user=options.user, role=options.role)
         read = partial(self._read, inter, action=action, options=options)
-        await self._hold(asked, lambda: self._converse(inter, read))
+        await self._hold(asked, lambda: self._converse(inter, read, options.role))
 
     async def choice(self, inter: MessageInteraction) -> None:
         """Carry out the command whose menu was answered, however long ago it was asked."""
@@ -119,11 +133,12 @@ class Reception:
         self,
         inter: ApplicationCommandInteraction | MessageInteraction,
         read: Callable[[Place], Asked],
+        shown: Role | None = None,
     ) -> Came:
         answer = Answer(inter)
         try:
-            place = Place(inter)
-            asked = read(place)
+            place = Place(inter, shown)
+            asked = await self._judged(place, read)
         except RejectedError as refusal:
             await answer.refuse_at_once(str(refusal))
             return Came("refused")
@@ -134,6 +149,22 @@ class Reception:
         if not await answer.acknowledge():
             return Came("late")
         return await self._conversation.carry_out(answer, asked, place)
+
+    async def _judged(self, place: Place, read: Callable[[Place], Asked]) -> Asked:
+        """Return what is asked, or raise `RejectedError`.
+
+        Nobody is refused for what the gateway alone has told, and nobody is let through for what
+        it has not told: where that decides, Discord is asked.
+        """
+        try:
+            asked = read(place)
+        except BY_STANDING:
+            pass
+        else:
+            if not place.is_doubtful:
+                return asked
+        place.learn(await self._asking.server(place.guild_id, within=AT_ONCE))
+        return read(place)
 
     async def _tell_time_left(
         self, inter: ApplicationCommandInteraction, user_id: str, role_id: str | None
@@ -160,7 +191,7 @@ class Reception:
         here = isinstance(user, Member)
         duration_ms = 0 if options.duration is None else parse(options.duration)
         if role is not None:
-            check_role(role_facts(role), place.standing, action)
+            check_role(place.role(str(role.id)), place.standing, action)
         check_member(str(user.id), action, here=here)
         self._check_clock(action)
         channel_id, notes = _channel(options.channel, place)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from boostmon.bot import replies
 from boostmon.bot.answers import Answer
+from boostmon.bot.asking import Asking
 from boostmon.bot.durations import counted, spoken
 from boostmon.bot.guards import escaped
 from boostmon.bot.outcomes import Came
@@ -29,10 +30,11 @@ log = structlog.get_logger()
 class TimeLeft:
     """Answers `/timeleft` from the read model."""
 
-    def __init__(self, timers: RoleTimers, effects: Effects, clock: Clock) -> None:
+    def __init__(self, timers: RoleTimers, effects: Effects, clock: Clock, asking: Asking) -> None:
         self._timers = timers
         self._effects = effects
         self._clock = clock
+        self._asking = asking
 
     async def tell(
         self, answer: Answer, place: Place, *, user_id: str, role_id: str | None
@@ -49,11 +51,15 @@ class TimeLeft:
             await answer.refuse(replies.UNEXPECTED)
             return Came("failed")
         else:
+            rows = [row for row in rows if role_id in (None, row.timer.role_id)]
+            stuck = [effect for effect in stuck if role_id in (None, effect.timer.role_id)]
+            timers = [*(row.timer for row in rows), *(effect.timer for effect in stuck)]
+            role_ids = {timer.role_id for timer in timers}
             embed = listing(
                 user_id,
-                [row for row in rows if role_id in (None, row.timer.role_id)],
-                [effect for effect in stuck if role_id in (None, effect.timer.role_id)],
-                names=place.names(),
+                rows,
+                stuck,
+                names=await self._asking.names(place.facts, role_ids),
                 reader=Reader(staff=place.caller_is_staff, now=self._clock.now()),
             )
             await answer.show(embed=embed)

@@ -21,9 +21,11 @@ ROUTES = frozenset(
     {
         "/applications/{id}/commands",
         "/applications/{id}/guilds/{id}/commands",
+        "/applications/{id}/guilds/{id}/commands/permissions",
         "/channels/{id}/messages",
         "/gateway",
         "/gateway/bot",
+        "/guilds/{id}",
         "/guilds/{id}/audit-logs",
         "/guilds/{id}/members/{id}",
         "/guilds/{id}/members/{id}/roles/{id}",

@@ -1,0 +1,150 @@
+"""Asks Discord what it has now, where a command would follow from what the gateway has told."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+
+from boostmon.bot.command_settings import Settings, settings_of
+from boostmon.bot.discord_api import RefusedError, UnansweredError
+from boostmon.bot.evidence import Membership
+from boostmon.bot.guards import ServerUnseenError
+from boostmon.bot.refusals import (
+    MISSING_ACCESS,
+    UNKNOWN_GUILD,
+    UNKNOWN_MEMBER,
+    UNKNOWN_USER,
+    passes,
+)
+from boostmon.bot.server_facts import ServerFacts, facts_asked
+from boostmon.errors import RejectedError
+
+AT_ONCE = 0.7  # seconds; before the first answer, which is due within one
+PATIENCE = 5.0  # seconds; after it
+ATTEMPT = 1.5  # seconds for one question, so that one which hangs does not hold up the next
+FIRST_PAUSE = 0.2  # seconds between two attempts
+UNSEEN = (UNKNOWN_GUILD, MISSING_ACCESS)
+NOT_A_MEMBER = (UNKNOWN_MEMBER, UNKNOWN_USER)
+
+Answered = TypeVar("Answered")
+Question = Callable[[], Coroutine[Any, Any, Answered]]
+
+log = structlog.get_logger()
+
+
+class UntoldError(RejectedError):
+    """Discord does not say who may do what here; nothing was recorded, try again in a minute."""
+
+
+class Api(Protocol):
+    """What of Discord's REST is read."""
+
+    @property
+    def own_id(self) -> str:
+        """The bot's user."""
+
+    async def server(self, guild_id: str) -> dict[str, Any]:
+        """Return a server with its roles."""
+        ...
+
+    async def member(self, guild_id: str, user_id: str) -> Membership:
+        """Return what a member holds."""
+        ...
+
+    async def command_settings(self, guild_id: str) -> list[dict[str, Any]]:
+        """Return what a server's Integrations settings say of the commands."""
+        ...
+
+
+class Asking:
+    """Asks in time for the answer to a command; what Discord does not tell is no yes.
+
+    Every method raises `UntoldError` when it does not tell.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._next: dict[str, asyncio.Task[ServerFacts]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def server(self, guild_id: str, *, within: float | None = None) -> ServerFacts:
+        """Return what a server is now; *within* seconds, if there is less time than usual."""
+        try:
+            return await _insist(lambda: self._shared(guild_id), within or PATIENCE)
+        except RefusedError as error:
+            raise (ServerUnseenError if error.code in UNSEEN else UntoldError) from error
+
+    async def is_member(self, guild_id: str, user_id: str) -> bool:
+        """Tell whether a user is a member of a server now."""
+        try:
+            await _insist(lambda: self._api.member(guild_id, user_id), PATIENCE)
+        except RefusedError as error:
+            if error.code in NOT_A_MEMBER:
+                return False
+            raise UntoldError from error
+        return True
+
+    async def settings(self, guild_id: str) -> Settings:
+        """Return what a server's Integrations settings say of the commands now."""
+        try:
+            return settings_of(
+                await _insist(lambda: self._api.command_settings(guild_id), PATIENCE)
+            )
+        except RefusedError as error:
+            raise UntoldError from error
+
+    async def names(self, facts: ServerFacts, role_ids: Collection[str]) -> dict[str, str]:
+        """Return the names of the roles that there are; a role of *role_ids* that is not is gone.
+
+        When Discord does not tell, the unknown ones are named by their ids.
+        """
+        unknown = set(role_ids) - facts.roles.keys()
+        if facts.anew or not unknown:
+            return facts.names()
+        try:
+            return (await self.server(facts.guild_id)).names()
+        except RejectedError:
+            return facts.names() | {role_id: f"Role {role_id}" for role_id in unknown}
+
+    async def _shared(self, guild_id: str) -> ServerFacts:
+        """Share a question with those who come before it is sent."""
+        asked = self._next.get(guild_id)
+        if asked is None:
+            asked = asyncio.create_task(self._ask_in_turn(guild_id))
+            asked.add_done_callback(_retrieve)
+            self._next[guild_id] = asked
+        return await asyncio.shield(asked)
+
+    async def _ask_in_turn(self, guild_id: str) -> ServerFacts:
+        async with self._turns.setdefault(guild_id, asyncio.Lock()):
+            del self._next[guild_id]  # who comes from now on wants a later answer
+            async with asyncio.timeout(ATTEMPT):
+                guild, own = await asyncio.gather(
+                    self._api.server(guild_id), self._api.member(guild_id, self._api.own_id)
+                )
+            return facts_asked(guild, self._api.own_id, own.roles)
+
+
+async def _insist(question: Question[Answered], within: float) -> Answered:
+    """Ask until there is an answer, or raise `UntoldError` after *within* seconds."""
+    pause = FIRST_PAUSE
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    return await question()
+                except (RefusedError, UnansweredError, TimeoutError) as error:
+                    if isinstance(error, RefusedError) and not passes(error):
+                        raise
+                await asyncio.sleep(pause)
+                pause *= 2
+    except TimeoutError as error:
+        raise UntoldError from error
+
+
+def _retrieve(asked: asyncio.Task[Any]) -> None:
+    """Look at an error for which everybody has ceased to wait."""
+    if not asked.cancelled() and (error := asked.exception()):
+        log.info("Discord did not tell of a server", reason=str(error))
