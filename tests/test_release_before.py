@@ -16,6 +16,7 @@ from boostmon.database import migrate as runner
 from boostmon.database.connection import session
 from boostmon.database.migrate import migrate, pending
 from boostmon.database.pool import Database, connect
+from boostmon.errors import DatabaseError
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.projections.effects import GIVE_ROLE
 from boostmon.projections.owed import OwedEffect, OwedEffects
@@ -103,6 +104,13 @@ async def test_it_does_not_start_over_a_database_that_was_migrated(
     assert "The database was migrated by a newer BoostMon (0005_batches); update this one." in said
 
 
+async def until_it_waits(observer: asyncpg.Connection, migrating: asyncpg.Connection) -> None:
+    """Wait until a migration waits for somebody who has locked a table."""
+    async with asyncio.timeout(30):
+        while not await observer.fetchval(WAITS, migrating.get_server_pid()):  # noqa: ASYNC110 - in the server
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.usefixtures("before")
 @pytest.mark.parametrize("begins_with", ["SELECT lock_log()", "SELECT"])
 async def test_whoever_locks_the_same_tables_in_another_order_does_not_end_a_migration(
@@ -114,9 +122,7 @@ async def test_whoever_locks_the_same_tables_in_another_order_does_not_end_a_mig
             await writer.execute(begins_with)  # an append, or somebody else
             await writer.fetch("SELECT FROM events")
             migrating = asyncio.create_task(migrate(owner, None))
-            async with asyncio.timeout(30):
-                while not await observer.fetchval(WAITS, owner.get_server_pid()):  # noqa: ASYNC110 - in the server
-                    await asyncio.sleep(0.01)
+            await until_it_waits(observer, owner)
             await writer.execute(
                 "INSERT INTO streams (guild_id, person_id, role_id) VALUES ($1, person_of($2), $3)",
                 *[timer.guild_id, timer.user_id, timer.role_id],
@@ -124,6 +130,39 @@ async def test_whoever_locks_the_same_tables_in_another_order_does_not_end_a_mig
 
         assert await migrating
         assert [] == await pending(owner)
+
+
+@pytest.mark.usefixtures("before")
+async def test_nobody_waits_behind_a_migration_that_waits_for_a_dump(
+    empty_schema: Schema,
+) -> None:
+    url = empty_schema.owner_url
+    async with session(url) as dump, session(url) as owner, session(url) as writer:
+        async with dump.transaction():
+            await dump.fetch("SELECT FROM events")
+            migrating = asyncio.create_task(migrate(owner, None))
+            await until_it_waits(writer, owner)
+            await writer.execute("SET statement_timeout = '20s'")
+
+            await writer.execute("SELECT lock_log(), (SELECT count(*) FROM events)")
+
+            assert not migrating.done()
+        assert await migrating
+        assert [] == await pending(owner)
+
+
+@pytest.mark.usefixtures("before")
+async def test_a_migration_that_waits_for_too_long_says_for_what(
+    empty_schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "PATIENCE", 0.1)
+    async with session(empty_schema.owner_url) as dump, session(empty_schema.owner_url) as owner:
+        async with dump.transaction():
+            await dump.fetch("SELECT FROM events")
+            with pytest.raises(DatabaseError, match="needs tables that somebody else has held"):
+                await migrate(owner, None)
+
+        assert await migrate(owner, None)
 
 
 @pytest.mark.usefixtures("before")

@@ -34,9 +34,9 @@ EXISTS = "SELECT to_regclass(quote_ident(current_schema()) || '.' || $1) IS NOT 
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
 HAS_LOG = "SELECT to_regprocedure(quote_ident(current_schema()) || '.lock_log()') IS NOT NULL"
-# Until migration 0010 any account could hold that lock.
-LOCK_LOG = "SET LOCAL lock_timeout = '30s'; SELECT lock_log(); SET LOCAL lock_timeout TO DEFAULT"
-ATTEMPTS = 5
+# Less than PostgreSQL waits before it looks for deadlocks: it is the migration that gives way.
+IMPATIENT = "SET LOCAL lock_timeout = '500ms'"
+PAUSE = 1.0
 ENCODINGS = ("UTF8", "SQL_ASCII")  # the second takes every byte, and none is converted
 
 log = structlog.get_logger()
@@ -183,16 +183,25 @@ async def _apply(connection: Connection, migration: Migration) -> None:
 
 
 async def _run_whole(connection: Connection, migration: Migration) -> None:
-    """Run it in one transaction, again where it and a bot at work waited for each other."""
-    for left in reversed(range(ATTEMPTS)):
+    """Run it in one transaction, again and again while others hold its tables.
+
+    A bot at work would wait behind it meanwhile, or it and the bot for each other.
+    """
+    end = machine.monotonic() + PATIENCE
+    while True:
         try:
             async with connection.transaction():
+                await connection.execute(IMPATIENT)
                 if await connection.fetchval(HAS_LOG):  # an append locks the same tables, otherwise
-                    await connection.execute(LOCK_LOG)
+                    await connection.execute("SELECT lock_log()")
                 await _run(connection, migration)
-        except asyncpg.DeadlockDetectedError:
-            if not left:
-                raise
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if machine.monotonic() > end:
+                raise DatabaseError(
+                    f"The migration {migration.name} needs tables that somebody else has held for "
+                    "a minute, such as `pg_dump`; run `boostmon migrate` when they are free."
+                ) from error
+            await asyncio.sleep(PAUSE)
         else:
             return
 
