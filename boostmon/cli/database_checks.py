@@ -14,7 +14,9 @@ from boostmon.config import ClockConfig, DatabaseConfig, PoolConfig, load
 from boostmon.database import checkup as database
 from boostmon.database.agreed_clock import is_here
 from boostmon.database.clock import skew, timer_time
+from boostmon.database.exposure import look_at_schema
 from boostmon.database.rights import look_at_rights
+from boostmon.database.writing import look_at_writing
 from boostmon.finding import Area, Finding, yellow
 from boostmon.projections import checkup as log
 from boostmon.projections.timed_places import Timed, timed_places
@@ -82,7 +84,7 @@ async def _look_at(place: Place, settings: Settings) -> Known:
     known.findings += migrated
     usable = all(finding.colour == "green" for finding in migrated)
     if usable:
-        known.findings += await examine([_rights(place, roles[place.url])])
+        known.findings += await examine(_of_roles(place, roles[place.url]))
     known.findings += await examine(_of_server(place, settings, sorted(set(roles.values())), known))
     known.findings += (
         await examine(_of_log(place, settings, known)) if usable else [_not_looked_at("log")]
@@ -109,9 +111,15 @@ def _reaching(
     )
 
 
-def _rights(place: Place, bot_role: str) -> Check:
-    look = partial(look_at_rights, bot_role=bot_role)
-    return _check(place, "database", "the rights of the bot's role", look)
+def _of_roles(place: Place, bot_role: str) -> list[Check]:
+    return [
+        _check(place, "database", what, look)
+        for what, look in (
+            ("the rights of the bot's role", partial(look_at_rights, bot_role=bot_role)),
+            ("who may create", look_at_schema),
+            ("writing the log", look_at_writing),
+        )
+    ]
 
 
 def _of_server(place: Place, settings: Settings, roles: list[str], known: Known) -> list[Check]:

@@ -11,6 +11,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon import machine
+from boostmon.database.exposure import close_schema
 from boostmon.database.grants import grant
 from boostmon.errors import DatabaseError, ReadOnlyError
 
@@ -56,6 +57,8 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing, then give *bot_role* its rights again; return the names applied.
 
+    PUBLIC loses the right to create in the schema.
+
     *connection* is a direct one, as the owner of the tables. Raise `DatabaseError` with the remedy
     where nothing can be migrated.
     """
@@ -68,6 +71,7 @@ async def migrate(
     await refuse_encoding(connection)
     await _lock(connection)
     try:
+        await close_schema(connection)
         await _prepare(connection, schema)
         missing = await _missing(connection, migrations)
         for migration in missing:
