@@ -12,6 +12,8 @@ from tests.test_docs import EVERYTHING, PAGES, command_table, slash_commands
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {  # options on our pages that are another program's
     "--owner": "createdb",
+    "--template": "createdb",
+    "--encoding": "createdb",
     "--protocol": "pgbench",
     "--markdown": "python -m tests.bench",
     "--servers": "python -m tests.bench.agreement",
