@@ -51,6 +51,10 @@ class Api:
             raise self.stumbles.pop(0)
         return Membership(frozenset({ADMIN}), None)
 
+    async def channels(self, guild_id: str) -> list[dict[str, Any]]:
+        assert guild_id == "1"
+        return [{"id": "60", "type": 0, "permission_overwrites": []}]
+
     async def command_settings(self, guild_id: str) -> list[dict[str, Any]]:
         assert guild_id == "1"
         return [{"id": "77", "permissions": []}]
@@ -117,6 +121,12 @@ async def test_who_is_no_member_is_not_there(code: int) -> None:
     assert await Asking(Api()).is_member("1", "7")
     with pytest.raises(UntoldError):
         await Asking(Api(refusal(403, 50001))).is_member("1", "7")
+
+
+async def test_a_channel_that_nobody_tells_of_is_closed() -> None:
+    assert await Asking(Api()).can_post("1", "60")
+    assert not await Asking(Api()).can_post("1", "61")
+    assert not await Asking(Api(refusal(403, 50001))).can_post("1", "60")
 
 
 async def test_roles_are_named_and_those_that_nobody_tells_of_by_their_ids() -> None:

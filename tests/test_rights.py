@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boostmon.bot import asking
+from boostmon.bot import asking, replies
 from boostmon.bot.observer import Observer
 from boostmon.database.pool import Database
 from tests.test_commands_e2e import embed, fields, public, refused_at_once, taken_back
@@ -306,3 +306,57 @@ async def test_a_choice_that_cannot_be_judged_is_refused_and_can_be_made_again(
     for made in clicks:
         assert [] == (await town.wait(made, "edited"))["followups"]
     assert 1 == (await town.events()).count("Resumed")
+
+
+# A server that the gateway never told of.
+
+
+async def test_a_server_that_nobody_told_of_is_asked_for(town: Town) -> None:
+    """Discord sends its commands to the bot all the same."""
+    await town.client.sim("gateway", {"action": "lose", "event": "GUILD_CREATE", "times": None})
+    for action in ("remove_bot", "add_bot"):
+        await town.client.sim("guild", {"action": action})
+    await town.client.sim("role", {"role": "BoostMon", "action": "move", "position": 7})
+
+    assert TOO_LOW in refused_at_once(await town.say("mona", "settime", **SET, role="Admin"))
+    await town.say("mona", "settime", **SET, role="VIP")
+    assert ["TimerSet"] == await town.events()
+
+    await silent(town)
+    assert UNTOLD == refused_at_once(await town.say("mona", "settime", **SET, role="Trial"))
+
+
+# A channel, and a role that was held.
+
+
+@pytest.mark.parametrize("event", ["CHANNEL_CREATE", "CHANNEL_UPDATE"])
+async def test_a_channel_that_nobody_told_of_takes_notices(town: Town, event: str) -> None:
+    lose = {"action": "lose", "event": event, "times": None}
+    if event == "CHANNEL_CREATE":
+        await town.client.sim("gateway", lose)
+        await town.client.sim("channel", {"channel": "news", "action": "create"})
+    else:
+        deny = [{"role": "BoostMon", "deny": ["SEND_MESSAGES"]}]
+        change = {"channel": "general", "action": "edit"}
+        await town.client.sim("channel", change | {"overwrites": deny})
+        await town.client.sim("gateway", lose)
+        await town.client.sim("channel", change | {"overwrites": []})
+    name = "news" if event == "CHANNEL_CREATE" else "general"
+
+    told = await public(town, "mona", "settime", **SET, role="VIP", channel=name)
+
+    assert fields(told)["Warning Channel"] == f"<#{town.id_of('channel', name)}>"
+    assert "cannot post" not in fields(told)["Notes"]
+
+    await silent(town)
+    told = await public(town, "mona", "settime", **SET, role="Trial", channel="staff")
+    assert "cannot post" in fields(told)["Notes"]
+
+
+async def test_that_a_role_was_held_is_seen_though_nobody_told_of_it(town: Town) -> None:
+    await role_unheard(town, "Gold", BELOW_MODERATOR)
+    await town.client.sim("member", {"user": "max", "action": "give", "role": "Gold"})
+
+    told = await public(town, "mona", "settime", **SET, role="Gold")
+
+    assert replies.HELD_BEFORE in fields(told)["Notes"]

@@ -21,7 +21,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """What a caller wants at *now*; *role_id* is None until it is known which timer is meant.
 
     *here* tells whether the user is in the server, *held* whether they had the role when asked,
-    *chosen* whether this is the answer to a menu, which may have been shown long ago.
+    *chosen* whether this is the answer to a menu, which may have been shown long ago. In
+    *closed_channel_id* nothing can be posted, as far as the gateway has told.
     """
 
     action: Action
@@ -34,6 +35,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     duration_ms: int = 0
     starts: bool = False
     warn_channel_id: str | None = None
+    closed_channel_id: str | None = None
     here: bool = True
     held: bool = False
     chosen: bool = False

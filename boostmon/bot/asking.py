@@ -18,6 +18,7 @@ from boostmon.bot.refusals import (
     UNKNOWN_USER,
     passes,
 )
+from boostmon.bot.server_checkup import Server
 from boostmon.bot.server_facts import ServerFacts, facts_asked
 from boostmon.errors import RejectedError
 
@@ -53,6 +54,10 @@ class Api(Protocol):
         """Return what a member holds."""
         ...
 
+    async def channels(self, guild_id: str) -> list[dict[str, Any]]:
+        """Return the channels of a server that the bot sees."""
+        ...
+
     async def command_settings(self, guild_id: str) -> list[dict[str, Any]]:
         """Return what a server's Integrations settings say of the commands."""
         ...
@@ -61,7 +66,7 @@ class Api(Protocol):
 class Asking:
     """Asks in time for the answer to a command; what Discord does not tell is no yes.
 
-    Every method raises `UntoldError` when it does not tell.
+    Every method that does not say otherwise raises `UntoldError` when it does not tell.
     """
 
     def __init__(self, api: Api) -> None:
@@ -86,6 +91,16 @@ class Asking:
             raise UntoldError from error
         return True
 
+    async def can_post(self, guild_id: str, channel_id: str) -> bool:
+        """Tell whether the bot can post in a channel now; not, if Discord does not tell."""
+        try:
+            guild, own, channels = await _insist(lambda: self._channels(guild_id), PATIENCE)
+        except (RefusedError, UntoldError):
+            return False
+        me = {"roles": own.roles}
+        server = Server(guild=guild, me=me, channels=channels, bot_id=self._api.own_id)
+        return any(server.can_post(c) for c in channels if str(c["id"]) == channel_id)
+
     async def settings(self, guild_id: str) -> Settings:
         """Return what a server's Integrations settings say of the commands now."""
         try:
@@ -107,6 +122,16 @@ class Asking:
             return (await self.server(facts.guild_id)).names()
         except RejectedError:
             return facts.names() | {role_id: f"Role {role_id}" for role_id in unknown}
+
+    async def _channels(
+        self, guild_id: str
+    ) -> tuple[dict[str, Any], Membership, list[dict[str, Any]]]:
+        guild, own, channels = await asyncio.gather(
+            self._api.server(guild_id),
+            self._api.member(guild_id, self._api.own_id),
+            self._api.channels(guild_id),
+        )
+        return guild, own, channels
 
     async def _shared(self, guild_id: str) -> ServerFacts:
         """Share a question with those who come before it is sent."""

@@ -49,6 +49,7 @@ class Conversation:
             timer = await self._meant(answer, asked, place)
             if timer is None:
                 return Came("asked")
+            asked = await self._judgement.with_channel(asked)
             handled = await self._settling.settled(
                 answer,
                 timer,

@@ -92,6 +92,12 @@ class DiscordApi:
         )
         return server
 
+    async def channels(self, guild_id: str) -> list[dict[str, Any]]:
+        """Return the channels of a server that the bot sees, asked anew."""
+        route = Route("GET", "/guilds/{guild_id}/channels", guild_id=guild_id)
+        channels: list[dict[str, Any]] = await self._request(route, lane_of_reads(guild_id))
+        return channels
+
     async def command_settings(self, guild_id: str) -> list[dict[str, Any]]:
         """Return what a server's Integrations settings say of the application's commands."""
         path = "/applications/{application_id}/guilds/{guild_id}/commands/permissions"

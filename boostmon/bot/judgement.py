@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+from msgspec import structs
+
+from boostmon.bot import replies
 from boostmon.bot.asked import Asked
 from boostmon.bot.asking import Asking, UntoldError
 from boostmon.bot.command_settings import ruling
@@ -43,6 +46,16 @@ class Judgement:
         if asked.chosen and asked.action in STARTS_A_COUNTDOWN:
             here = await self._asking.is_member(place.guild_id, asked.user_id)
             check_member(asked.user_id, asked.action, here=here)
+
+    async def with_channel(self, asked: Asked) -> Asked:
+        """Return what is *asked* with the channel that it named, or a note that it is closed."""
+        channel_id = asked.closed_channel_id
+        if channel_id is None:
+            return asked
+        if await self._asking.can_post(asked.guild_id, channel_id):
+            return structs.replace(asked, warn_channel_id=channel_id)
+        note = replies.CANNOT_POST.format(channel=f"<#{channel_id}>")
+        return structs.replace(asked, notes=(*asked.notes, note))
 
     async def names(self, place: Place, role_ids: Collection[str]) -> Mapping[str, str]:
         """Return the names of the roles that there are; one of *role_ids* that is not is gone."""

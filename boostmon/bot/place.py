@@ -1,7 +1,7 @@
 """The server of an interaction, as its caller and the bot stand in it."""
 
 import disnake
-from disnake import Guild, Member, Role
+from disnake import Member, Role
 from disnake.abc import GuildChannel
 from disnake.interactions import Interaction
 from msgspec import structs
@@ -24,22 +24,19 @@ class Place:
         """Take what *inter* shows, or raise `RejectedError` where there is nothing to judge."""
         if inter.guild_id is None:
             raise OutsideServerError
-        guild, author = inter.guild, inter.author
-        # Without the bot, or before its server arrived, there are no ranks to compare.
-        if guild is None or not isinstance(author, Member) or guild.me is None:
+        author = inter.author
+        if not isinstance(author, Member):
             raise ServerUnseenError
-        self._guild: Guild = guild
-        self._bot: Member = guild.me
         self._permissions = inter.permissions
-        self.guild_id = str(guild.id)
+        self.guild_id = str(inter.guild_id)
         self.channel_id = str(inter.channel.id)
         self.caller_id = str(author.id)
-        # disnake's own list leaves out the roles that the gateway has not told of.
-        self._caller_roles = frozenset(map(str, author._roles))  # noqa: SLF001
-        self._take(facts_told(guild), role_facts(shown) if shown else None)
+        self._caller_roles = roles_of(author)
+        self._guild = inter.guild
+        self._take(facts_told(inter.guild_id, inter.guild), role_facts(shown) if shown else None)
 
     def _take(self, facts: ServerFacts, shown: RoleFacts | None) -> None:
-        unknown = self._caller_roles - facts.roles.keys()
+        unknown = (self._caller_roles | {self.guild_id}) - facts.roles.keys()
         self.is_doubtful = bool(unknown) and not facts.anew
         if shown is not None and facts.roles.get(shown.role_id) != shown:
             self.is_doubtful = True
@@ -86,8 +83,18 @@ class Place:
 
     def can_post(self, channel: GuildChannel) -> bool:
         """Tell whether notices can be posted in *channel*."""
+        if self._guild is None or self._guild.me is None:
+            return False
         seen = self._guild.get_channel(channel.id)
         if seen is None or seen.type not in POSTABLE:
             return False
-        allowed = seen.permissions_for(self._bot)
+        allowed = seen.permissions_for(self._guild.me)
         return allowed.view_channel and allowed.send_messages
+
+
+def roles_of(member: Member) -> frozenset[str]:
+    """Return the ids of the roles that an interaction shows of *member*.
+
+    disnake's own list leaves out those that the gateway has not told of.
+    """
+    return frozenset(map(str, member._roles))  # noqa: SLF001

@@ -27,7 +27,7 @@ from boostmon.bot.guards import (
     check_role,
 )
 from boostmon.bot.outcomes import Came
-from boostmon.bot.place import Place
+from boostmon.bot.place import Place, roles_of
 from boostmon.bot.tally import Tally
 from boostmon.bot.timeleft import TimeLeft
 from boostmon.database.clock import Clock
@@ -194,7 +194,8 @@ class Reception:
             check_role(place.role(str(role.id)), place.standing, action)
         check_member(str(user.id), action, here=here)
         self._check_clock(action)
-        channel_id, notes = _channel(options.channel, place)
+        channel = options.channel
+        is_open = channel is not None and place.can_post(channel)
         return Asked(
             action=action,
             now=self._clock.now(),
@@ -205,10 +206,10 @@ class Reception:
             role_id=None if role is None else str(role.id),
             duration_ms=duration_ms,
             starts=here and role is not None,
-            warn_channel_id=channel_id,
+            warn_channel_id=str(channel.id) if channel and is_open else None,
+            closed_channel_id=str(channel.id) if channel and not is_open else None,
             here=here,
-            held=role is not None and isinstance(user, Member) and role in user.roles,
-            notes=notes,
+            held=role is not None and isinstance(user, Member) and str(role.id) in roles_of(user),
         )
 
     def _chosen(self, inter: MessageInteraction, place: Place) -> Asked:
@@ -229,11 +230,3 @@ class Reception:
         """Raise `ClockDoubtError` when nobody knows the time that *action* counts from."""
         if action != "clear" and not self._clock.trusted:
             raise ClockDoubtError
-
-
-def _channel(channel: GuildChannel | None, place: Place) -> tuple[str | None, tuple[str, ...]]:
-    if channel is None:
-        return None, ()
-    if place.can_post(channel):
-        return str(channel.id), ()
-    return None, (replies.CANNOT_POST.format(channel=f"<#{channel.id}>"),)

@@ -48,10 +48,14 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
         return [self.roles[self.guild_id]] if self.guild_id in self.roles else []
 
 
-def facts_told(guild: Guild) -> ServerFacts:
-    """Return what the gateway has told of *guild*, where the bot is a member."""
+def facts_told(guild_id: int, guild: Guild | None) -> ServerFacts:
+    """Return what the gateway has told of a server; nothing, if not that the bot is in it."""
+    if guild is None or guild.me is None:
+        return ServerFacts(
+            guild_id=str(guild_id), owner_id="", roles={}, bot_id="", bot_roles=frozenset()
+        )
     return ServerFacts(
-        guild_id=str(guild.id),
+        guild_id=str(guild_id),
         owner_id=str(guild.owner_id),
         roles={str(role.id): role_facts(role) for role in guild.roles},
         bot_id=str(guild.me.id),

@@ -27,6 +27,7 @@ ROUTES = frozenset(
         "/gateway/bot",
         "/guilds/{id}",
         "/guilds/{id}/audit-logs",
+        "/guilds/{id}/channels",
         "/guilds/{id}/members/{id}",
         "/guilds/{id}/members/{id}/roles/{id}",
         "/guilds/{id}/roles",
