@@ -18,7 +18,7 @@ from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.notices import Notices
 from boostmon.bot.pace import Limits as Expected
 from boostmon.bot.pace import Pace
-from boostmon.bot.receipts import put_down
+from boostmon.bot.receipts import Again, put_down
 from boostmon.bot.refusals import Verdict
 from boostmon.commands.decider import Clear, SetTime
 from boostmon.commands.import_shapes import ImportedTimer, Judged
@@ -53,6 +53,10 @@ class Server:
         assert guild_id
         return self.away
 
+    def has_role(self, guild_id: str, role_id: str) -> bool:
+        assert guild_id != role_id
+        return True
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         assert guild_id != role_id
         return "VIP"
@@ -69,6 +73,7 @@ class Speaker:
         self.rechecked: list[int] = []
         self.reloads = 0
         self.hastened: list[str] = []
+        self.deleted: list[str] = []
 
     def recheck(self, stream_id: int) -> None:
         self.rechecked.append(stream_id)
@@ -78,6 +83,9 @@ class Speaker:
 
     def hasten(self, guild_id: str) -> None:
         self.hastened.append(guild_id)
+
+    def role_deleted(self, role_id: str) -> None:
+        self.deleted.append(role_id)
 
 
 class Differences:
@@ -141,7 +149,8 @@ class Process:
             effect = await self.owed.find(each.position, each.kind)
             if effect is None or each.stream_id in waiting or (kinds and each.kind not in kinds):
                 continue
-            if await put_down(self.owed, effect, await self.delivery.carry_out(effect)):
+            verdict = await self.delivery.carry_out(effect)
+            if isinstance(await put_down(self.owed, effect, verdict), Again):
                 waiting.add(each.stream_id)
 
 

@@ -12,6 +12,7 @@ from boostmon.database.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.finding import Finding
 from boostmon.projections import checkup, sampling
+from boostmon.projections.open_effects import OUTAGE
 from boostmon.projections.standings import Found, Standings
 from tests.databases import Schema
 from tests.patient import Patient
@@ -150,6 +151,23 @@ async def test_what_waits_for_long_is_yellow_with_its_reason(patient: Patient) -
     assert "yellow" == colour
     assert found.endswith(": Discord did not answer.")
     assert "Look in the log of the bot" in remedy
+
+
+async def test_what_waits_for_a_server_with_an_outage_says_that_it_goes_on(
+    patient: Patient,
+) -> None:
+    for _ in range(3):
+        await patient.timer()
+    await patient.owner.execute(
+        "UPDATE effects SET due_at = now() - interval '1h', last_error = $1", OUTAGE
+    )
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert "yellow" == colour
+    assert found.startswith("Waiting for long: role to be given, 3 times since ")
+    assert found.endswith(": the server has an outage.")
+    assert "BoostMon goes on when Discord shows the server again" in remedy
 
 
 async def test_a_sweep_that_does_not_come_says_to_start_the_bot(patient: Patient) -> None:

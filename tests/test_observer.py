@@ -249,6 +249,21 @@ async def test_a_role_that_is_restored_costs_no_other(
     assert {"Trial", "VIP"} == set(town.roles_of("max"))
 
 
+class Untold:
+    """A relay that is owed nothing."""
+
+    leads = False
+
+    def hasten(self, guild_id: str) -> None:
+        raise AssertionError(guild_id)
+
+    def reload(self) -> None:
+        raise AssertionError
+
+    def role_deleted(self, role_id: str) -> None:
+        assert role_id
+
+
 async def test_a_deleted_role_ends_the_next_life_of_its_timer_too(database: Database) -> None:
     timer, handler = fresh_timer(), handler_over(database)
     unused: Any = None
@@ -258,7 +273,7 @@ async def test_a_deleted_role_ends_the_next_life_of_its_timer_too(database: Data
         standings=unused,
         api=unused,
         audit_log=unused,
-        relay=unused,
+        relay=Untold(),
         looks=unused,
         clock=StillClock(6),
     )

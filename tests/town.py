@@ -1,7 +1,7 @@
 """The real bot in a server of the sandbox, and people who use its commands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -160,12 +160,17 @@ async def town(
     privileged_intents: Sequence[str] = (),
     one_server: bool = False,
     clock: DatabaseClock | AgreedClock | None = None,
+    world: Json | None = None,
+    before: Callable[[Client], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Town]:
-    """Lend a town in which the bot is at work; *one_server*: DISCORD_GUILD_ID names it."""
+    """Lend a town in which the bot is at work; *one_server*: DISCORD_GUILD_ID names it.
+
+    *world* is another than the sandbox's own; *before* is done before the bot is started.
+    """
     clock = clock or DatabaseClock()
     await clock.measure(database)
     quick = Limits(identify=(1000, 1.0))  # a second process need not wait to identify
-    async with Sandbox(limits=quick) as sandbox, aiohttp.ClientSession() as http:
+    async with Sandbox(limits=quick, world=world) as sandbox, aiohttp.ClientSession() as http:
         surroundings = Surroundings(
             database=database,
             owner_url=owner_url,
@@ -180,6 +185,8 @@ async def town(
         )
         made = Town(Client(sandbox, http), surroundings)
         await made.client.sim("bot", {"privileged_intents": list(privileged_intents)})
+        if before is not None:
+            await before(made.client)
         await made.start()
         try:
             yield made

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from weakref import WeakValueDictionary
 
 from boostmon import machine
 from boostmon.bot.discord_api import (
@@ -57,11 +58,25 @@ class Delivery:
         self._notices = notices
         self._server = server
         self._deleted: set[str] = set()
+        self._checking = WeakValueDictionary[str, asyncio.Lock]()
 
-    async def carry_out(self, effect: OwedEffect, *, directly: bool = False) -> Receipt | Verdict:
+    def absence(self, guild_id: str) -> Verdict | None:
+        """Say why nothing can be done in a server now; None when it is there."""
+        return self._server.absence(guild_id)
+
+    def is_deleted(self, role_id: str) -> bool:
+        """Tell whether a role is known to be no more."""
+        return role_id in self._deleted
+
+    def note_deleted(self, role_id: str) -> None:
+        """Ask nothing more about a role that is no more: no id is used twice."""
+        self._deleted.add(role_id)
+
+    async def carry_out(self, effect: OwedEffect, *, lane: str | None = None) -> Receipt | Verdict:
         """Do it, and return the receipt or what stands in the way.
 
-        *directly*: a notice goes by direct message, whatever its channel is.
+        *lane* is whose turn was promised; that of direct messages: a notice goes by one, whatever
+        its channel is.
         """
         if absence := self._server.absence(effect.timer.guild_id):
             return absence
@@ -69,7 +84,7 @@ class Delivery:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 if effect.kind in (GIVE_ROLE, TAKE_ROLE):
                     return await self._change_role(effect)
-                return await self._notices.send(effect, directly=directly)
+                return await self._notices.send(effect, lane=lane)
         except RefusedError as error:
             return judge_other(error)
         except NotLeadingError:
@@ -81,7 +96,9 @@ class Delivery:
 
     async def _change_role(self, effect: OwedEffect) -> Receipt | Verdict:
         timer, wanted = effect.timer, effect.kind == GIVE_ROLE
-        if timer.role_id in self._deleted:
+        if not self._server.has_role(timer.guild_id, timer.role_id):
+            await self._look_for_role(timer)
+        if self.is_deleted(timer.role_id):
             return Final(DELETED)
         change = self._api.give_role if wanted else self._api.take_role
         try:
@@ -95,7 +112,7 @@ class Delivery:
             answered_at = await change(timer, reason=audit_reason(effect.event, effect.actor_id))
         except RefusedError as error:
             if error.code == UNKNOWN_ROLE:
-                await self._note_deleted(timer)
+                await self._look_for_role(timer)
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             verdict = judge_role_change(error, remedy=remedy)
             is_theirs = not wanted and error.code in (MISSING_PERMISSIONS, TWO_FACTOR)
@@ -114,13 +131,16 @@ class Delivery:
             return judge_role_change(error, remedy=lambda: "") if left else verdict
         return verdict if timer.role_id in seen.roles else _read_back(seen)
 
-    async def _note_deleted(self, timer: TimerId) -> None:
-        """Ask nothing more about a role that its server does not have: no id is used twice."""
+    async def _look_for_role(self, timer: TimerId) -> None:
+        """Find out whether the server has a role, once for all that is owed for it."""
+        lock = self._checking.setdefault(timer.guild_id, asyncio.Lock())
         with suppress(RefusedError, UnansweredError, TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE), lock:
+                if self.is_deleted(timer.role_id):
+                    return
                 roles = await self._api.roles(timer.guild_id)
-            if timer.guild_id in roles and timer.role_id not in roles:  # each has @everyone
-                self._deleted.add(timer.role_id)
+                if timer.guild_id in roles and timer.role_id not in roles:  # each has @everyone
+                    self.note_deleted(timer.role_id)
 
 
 def _read_back(seen: Membership) -> Receipt:

@@ -51,8 +51,10 @@ class Notices:
         self._pace = pace
         self._refused: dict[str, RefusedError] = {}
 
-    async def send(self, effect: OwedEffect, *, directly: bool) -> Receipt | Verdict:
-        """Send the notice that is *effect*; *directly*: its channel is not to be tried.
+    async def send(self, effect: OwedEffect, *, lane: str | None) -> Receipt | Verdict:
+        """Send the notice that is *effect*, in the *lane* whose turn was promised.
+
+        In that of direct messages its channel is not tried.
 
         Raise as `DiscordApi` does for what may pass.
         """
@@ -61,7 +63,7 @@ class Notices:
             if settled is not None:
                 return settled
         channel_id = effect.channel_id
-        if channel_id is not None and not directly:
+        if channel_id is not None and lane not in (DIRECT, OPENING):
             try:
                 return await self._post(effect, channel_id, lane_of_channel(channel_id))
             except RefusedError as error:
@@ -69,11 +71,11 @@ class Notices:
                     raise
                 return Directly(str(error))
         try:
-            return await self._send_directly(effect)
+            return await self._send_directly(effect, is_promised=lane == OPENING)
         except RefusedError as error:
             return judge_direct_message(error)
 
-    async def _send_directly(self, effect: OwedEffect) -> Receipt | Verdict:
+    async def _send_directly(self, effect: OwedEffect, *, is_promised: bool) -> Receipt | Verdict:
         """Send it to the channel that is remembered; where that refuses, open the channel anew.
 
         A channel belongs to an application, and the bot may be another one's by now.
@@ -88,7 +90,8 @@ class Notices:
                     raise
                 self._refused[remembered] = error
         now = machine.monotonic()
-        wait = self._pace.ready_at(OPENING, now) - now
+        ready_at = self._pace.free_at if is_promised else self._pace.ready_at
+        wait = ready_at(OPENING, now) - now
         if wait > OPENING_PATIENCE:
             return Later(wait)
         channel_id = await self._api.open_direct_channel(user_id)

@@ -144,17 +144,27 @@ class Pace:
 
     def ready_at(self, lane: str, now: float) -> float:
         """Tell from when on an effect of *lane* may be carried out."""
+        own = (self._lanes[name].promise_at(now) for name in _with(lane) if name in self._lanes)
+        return max([self.open_at(now), *own])
+
+    def free_at(self, lane: str, now: float) -> float:
+        """Tell from when on a request may be sent in *lane* for which a turn was promised."""
         turns = self._lanes.get(lane)
-        own = turns.promise_at(now) if turns else 0.0
-        return max(self._invalid.ready_at(now), self.turns.closed_until, own)
+        return max(self.open_at(now), turns.ready_at(now) if turns else 0.0)
+
+    def open_at(self, now: float) -> float:
+        """Tell from when on effects may be carried out at all."""
+        return max(self._invalid.ready_at(now), self.turns.closed_until)
 
     def promise(self, lane: str) -> None:
         """Keep a turn in *lane* for an effect, until it is withdrawn."""
-        self._turns(lane).promise()
+        for name in _with(lane):
+            self._turns(name).promise()
 
     def withdraw(self, lane: str) -> None:
         """End a promise in *lane*."""
-        self._turns(lane).withdraw()
+        for name in _with(lane):
+            self._turns(name).withdraw()
 
     @asynccontextmanager
     async def turn(self, lane: str | None = None) -> AsyncIterator[None]:
@@ -239,6 +249,11 @@ async def _in_turn(turns: Turns) -> AsyncIterator[None]:
         yield
     finally:
         turns.end(machine.monotonic())
+
+
+def _with(lane: str) -> tuple[str, ...]:
+    """Name the lanes in which an effect of *lane* takes a turn: who opens a channel writes."""
+    return (OPENING, DIRECT) if lane == OPENING else (lane,)
 
 
 def lane_of_roles(guild_id: str) -> str:

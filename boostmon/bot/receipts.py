@@ -12,34 +12,45 @@ SLOWEST_RETRY = 300.0
 STUCK_RETRY = 600.0
 
 
+class Settled(Struct, frozen=True):
+    """An effect is closed; *proof*: Discord has done it, and did not only show it as done."""
+
+    proof: bool = False
+
+
 class Again(Struct, frozen=True):
-    """An effect is tried again in *seconds*; *directly*: by direct message."""
+    """An effect is tried again in *seconds*; *directly*: by direct message.
+
+    *stuck_for*: what somebody must do. Not *asked*: Discord was not asked, or nobody knows.
+    """
 
     seconds: float
     directly: bool = False
+    stuck_for: str | None = None
+    asked: bool = True
 
 
 async def put_down(
     owed: OwedEffects, effect: OwedEffect, verdict: Receipt | Verdict
-) -> Again | None:
+) -> Again | Settled:
     """Close *effect*, or put it off and say until when."""
     match verdict:
         case dict():
             await owed.close(effect, "done", verdict)
-            return None
+            return Settled(proof="confirmed" not in verdict)
         case Final(reason=reason):
             await owed.close(effect, "done", {"reason": reason})
-            return None
+            return Settled()
         case Stuck(remedy=remedy):
             seconds = _jittered(STUCK_RETRY)
             await owed.postpone(effect, stuck=True, seconds=seconds, why=remedy, in_doubt=False)
-            return Again(seconds)
+            return Again(seconds, stuck_for=remedy)
         case Passing(why=why, in_doubt=in_doubt):
             seconds = _jittered(min(2.0**effect.attempts, SLOWEST_RETRY))
             await owed.postpone(effect, stuck=False, seconds=seconds, why=why, in_doubt=in_doubt)
             return Again(seconds)
         case Later(seconds=seconds):
-            return Again(seconds)
+            return Again(seconds, asked=False)
         case Directly(why=why):
             await owed.postpone(effect, stuck=False, seconds=0, why=why, in_doubt=False)
             return Again(0.0, directly=True)

@@ -4,18 +4,19 @@ import asyncio
 from contextlib import suppress
 
 import structlog
-from msgspec import structs
 
 from boostmon import machine
-from boostmon.bot.backlog import Backlog, key_of, lane_of
+from boostmon.bot.aside import Aside
+from boostmon.bot.backlog import Backlog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
-from boostmon.bot.pace import PATIENCE, Pace, lane_of_roles
-from boostmon.bot.receipts import Again, put_down
+from boostmon.bot.intake import Intake
+from boostmon.bot.pace import OPENING, Pace
+from boostmon.bot.places import lane_of
+from boostmon.bot.receipts import Again, Settled, put_down
 from boostmon.bot.refusals import Later
 from boostmon.bot.tally import Tally
 from boostmon.errors import BoostmonError
-from boostmon.projections.effects import NOTICE
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import Owed, OwedEffects
 
@@ -23,7 +24,7 @@ AT_ONCE = 16
 RENEW_EVERY = 5.0
 UNEXPECTED_RETRY = 60.0
 LOOK_AGAIN = 30.0
-RELOAD_EVERY = 60.0
+FORGET_EVERY = 1.0
 FAREWELL = 1.0
 PAUSE_AFTER_TROUBLE = 1.0
 
@@ -48,35 +49,35 @@ class Relay:
         self._pace = pace
         self._tally = tally
         self._backlog = Backlog()
-        self._head = 0
-        self._loaded = 0.0
-        self._fresh = True
+        self._aside = Aside(owed, delivery, self._backlog)
+        self._intake = Intake(
+            owed=owed, backlog=self._backlog, aside=self._aside, pace=pace, tally=tally
+        )
+        self._forgot = 0.0
         self._terms = 0
-        self._whole = True
         self._woken = asyncio.Event()
-        self._news = True
-        self._reopened: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Look at the log again now: there is something new."""
-        self._news = True
+        self._intake.wake()
         self._woken.set()
 
     def reload(self) -> None:
         """Look at everything that is owed anew: an effect was opened again."""
-        self._whole = True
-        self.wake()
+        self._intake.reload()
+        self._woken.set()
 
     def recheck(self, stream_id: int) -> None:
         """Look anew at what a timer is owed: an effect of it was opened again."""
-        self._reopened.add(stream_id)
+        self._intake.recheck([stream_id])
         self._woken.set()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being carried out, or could be at once."""
-        return not self._tasks and not self._backlog.lanes and not self._reopened
+        """Whether nothing is being carried out, or could be soon."""
+        waits = self._backlog.lanes - {OPENING}
+        return not self._tasks and not waits and not self._intake.has_reopened
 
     @property
     def leads(self) -> bool:
@@ -90,12 +91,17 @@ class Relay:
 
     def delay(self, guild_id: str) -> float:
         """Tell for how many seconds the limits allow no role change in a server."""
-        now = machine.monotonic()
-        return max(0.0, self._pace.ready_at(lane_of_roles(guild_id), now) - now)
+        return self._intake.delay(guild_id)
 
     def hasten(self, guild_id: str) -> None:
         """Try again now what is owed in a server: its roles or permissions have changed."""
         self._backlog.hasten(guild_id, machine.monotonic())
+        self._woken.set()
+
+    def role_deleted(self, role_id: str) -> None:
+        """Ask Discord for nothing more about a role that is no more."""
+        self._delivery.note_deleted(role_id)
+        self._intake.recheck(self._backlog.of_role(role_id))
         self._woken.set()
 
     async def run(self) -> None:
@@ -129,10 +135,10 @@ class Relay:
             try:
                 if await self._lease.claim() and not held:
                     log.info("this process speaks to Discord")
-                    self._fresh = True
+                    self._intake.begin_anew()
                     self._terms += 1
-                    self.reload()
-                elif machine.monotonic() - self._loaded > RELOAD_EVERY:
+                    self._woken.set()
+                elif self._intake.is_old:
                     self.reload()  # whatever was opened again unheard is not left lying
             except BoostmonError as error:
                 log.error("the lease was not renewed", reason=str(error))
@@ -147,21 +153,31 @@ class Relay:
             await self._sleep(RENEW_EVERY)
             return
         try:
-            await self._take_in()
+            await self._intake.take_in()
+            await self._aside.look(machine.monotonic())
         except Exception:
-            log.exception("the log was not read")
+            log.exception("what is owed was not read, or not put off")
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-        self._pace.forget_idle(machine.monotonic())
+        self._start(machine.monotonic())
+        await self._sleep(self._until_next())
+
+    def _start(self, now: float) -> None:
+        """Start what may be started."""
+        if now - self._forgot >= FORGET_EVERY:
+            self._forgot = now
+            self._pace.forget_idle(now)
+        if self._pace.open_at(now) > now:
+            return
         while len(self._tasks) < AT_ONCE:
-            now = machine.monotonic()
-            owed = self._backlog.take(now, lambda lane: self._pace.ready_at(lane, now) <= now)  # noqa: B023 - called at once
+            owed = self._backlog.take(
+                now, lambda lane: self._pace.ready_at(lane, now), self._aside.is_away
+            )
             if owed is None:
-                break
+                return
             self._pace.promise(lane_of(owed))
             task = asyncio.create_task(self._carry_out(owed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        await self._sleep(self._until_next())
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -170,102 +186,52 @@ class Relay:
 
     def _until_next(self) -> float:
         now = machine.monotonic()
-        moments = [self._pace.ready_at(lane, now) for lane in self._backlog.lanes]
-        if self._backlog.next_due_at is not None:
-            moments.append(self._backlog.next_due_at)
         if len(self._tasks) >= AT_ONCE:
             return LOOK_AGAIN
-        return min(max(min(moments, default=now + LOOK_AGAIN) - now, 0.001), LOOK_AGAIN)
-
-    async def _take_in(self) -> None:
-        await self._take_in_reopened()
-        if not self._news:
-            return
-        whole, self._news, self._whole = self._whole, False, False
-        try:
-            await (self._load() if whole else self._follow())
-        except BaseException:
-            self._news, self._whole = True, self._whole or whole
-            raise
-
-    async def _take_in_reopened(self) -> None:
-        reopened, self._reopened = self._reopened, set()
-        if not reopened:
-            return
-        try:
-            await self._put(await self._owed.of_streams(sorted(reopened)))
-        except BaseException:
-            self._reopened |= reopened
-            raise
-
-    async def _load(self) -> None:
-        fresh, self._fresh = self._fresh, False
-        self._head, owed = await self._owed.all()
-        self._loaded = machine.monotonic()
-        if fresh:  # what was put off may go well by now: nobody has told this process
-            owed = [structs.replace(effect, due_in=0.0) for effect in owed]
-        await self._put(owed)
-
-    async def _follow(self) -> None:
-        self._head, owed = await self._owed.since(self._head)
-        await self._put(owed)
-
-    def _is_put_off(self, owed: Owed) -> bool:
-        return owed.kind != NOTICE and self.delay(owed.guild_id) > PATIENCE
-
-    async def _put(self, owed: list[Owed]) -> None:
-        """Take *owed* in, but for what is no longer true: that need not wait for its turn."""
-        moot = [o for o in owed if o.moot and not self._backlog.is_in_flight(o.stream_id)]
-        if moot:
-            await self._owed.supersede(moot)
-            for effect in moot:
-                self._tally.superseded(effect)
-        now, settled = machine.monotonic(), set(map(key_of, moot))
-        for effect in moot:
-            self._backlog.settle(effect, now)
-        self._backlog.replace((o for o in owed if key_of(o) not in settled), now)
-        put_off = {o.position for o in owed if o.urgent and self._is_put_off(o)}
-        if put_off:
-            await self._owed.tell_put_off(sorted(put_off))
+        moments = [at for at in (self._backlog.next_at, self._aside.next_at()) if at is not None]
+        next_at = max(min(moments, default=now + LOOK_AGAIN), self._pace.open_at(now))
+        return min(max(next_at - now, 0.001), LOOK_AGAIN)
 
     async def _carry_out(self, owed: Owed) -> None:
         try:
-            again = await self._attempt(owed)
+            came = await self._attempt(owed)
         except BoostmonError as error:
             log.error("effect not carried out", position=owed.position, reason=str(error))
-            again = Again(UNEXPECTED_RETRY)
+            came = Again(UNEXPECTED_RETRY, asked=False)
         except Exception:
             log.exception("effect not carried out", position=owed.position, kind=owed.kind)
-            again = Again(UNEXPECTED_RETRY)
+            came = Again(UNEXPECTED_RETRY, asked=False)
         finally:
             self._pace.withdraw(lane_of(owed))
         now = machine.monotonic()
-        if again is None:
-            self._backlog.settle(owed, now)
-        else:
-            if again.directly:
-                self._backlog.redirect(owed)
-            self._backlog.postpone(owed, now + again.seconds, now)
+        match came:
+            case Settled(proof=proof):
+                self._backlog.settle(owed, now, proof=proof)
+            case Again(seconds=seconds, directly=directly, stuck_for=stuck_for, asked=asked):
+                if directly:
+                    self._backlog.redirect(owed)
+                due_at = now + seconds
+                self._backlog.postpone(owed, due_at, now, stuck_for=stuck_for, asked=asked)
         self._woken.set()
 
-    async def _attempt(self, owed: Owed) -> Again | None:
+    async def _attempt(self, owed: Owed) -> Again | Settled:
         """Carry *owed* out if it is still true; say whether and when to try again."""
         effect = await self._owed.find(owed.position, owed.kind)
         if effect is None:
-            return None
+            return Settled()
         if not effect.still_true:
             await self._owed.close(effect, "superseded")
             self._tally.superseded(effect)
-            return None
+            return Settled()
         if not may_write(self._lease, self._pace):
-            return Again(RENEW_EVERY)
+            return Again(RENEW_EVERY, asked=False)
         began = machine.monotonic()
-        verdict = await self._delivery.carry_out(effect, directly=owed.channel_id is None)
+        verdict = await self._delivery.carry_out(effect, lane=lane_of(owed))
         self._tally.effect(effect, verdict, machine.monotonic() - began)
-        again = await put_down(self._owed, effect, verdict)
+        came = await put_down(self._owed, effect, verdict)
         if not self._lease.held and not isinstance(verdict, Later):
             await self._owed.doubt(effect)  # it may have been sent when it was another's to do
-        return again
+        return came
 
 
 def may_write(lease: Lease, pace: Pace) -> bool:

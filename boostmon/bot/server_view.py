@@ -7,6 +7,7 @@ from disnake import Client, Guild, Role
 from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
 from boostmon.bot.integrations import manager
 from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
+from boostmon.projections.open_effects import OUTAGE
 
 TIME_OUT = "End BoostMon's time-out in this server."
 
@@ -16,6 +17,9 @@ class Server(Protocol):
 
     def absence(self, guild_id: str) -> Verdict | None:
         """Say why nothing can be done in a server now; None when it is there."""
+
+    def has_role(self, guild_id: str, role_id: str) -> bool:
+        """Tell whether the gateway has told of a role; others may be there all the same."""
 
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""
@@ -36,8 +40,12 @@ class ServerView:
         if guild is None:
             return Stuck(INVITE)
         if guild.unavailable or guild.me is None:
-            return Passing("the server has an outage")
+            return Passing(OUTAGE)
         return None
+
+    def has_role(self, guild_id: str, role_id: str) -> bool:
+        """Tell whether the gateway has told of a role; others may be there all the same."""
+        return self._role(guild_id, role_id) is not None
 
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""

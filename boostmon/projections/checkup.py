@@ -6,7 +6,7 @@ from asyncpg import Connection
 
 from boostmon.events.newest import altered, density
 from boostmon.finding import Finding, green, red, yellow
-from boostmon.projections.open_effects import OWED, OpenEffects, open_effects, unmarked
+from boostmon.projections.open_effects import OUTAGE, OWED, OpenEffects, open_effects, unmarked
 from boostmon.projections.sampling import compare_sample
 from boostmon.projections.sql import statement
 
@@ -18,6 +18,7 @@ MOST_SHOWN = 20
 DAY = 86_400.0  # seconds
 RUN = "Start `boostmon run`."
 KEEP_UP = "Look in the log of the bot for `effect`; if none runs, start `boostmon run`."
+COMES_BACK = "Wait: BoostMon goes on when Discord shows the server again."
 RESTORE = "Restore a backup; `boostmon replay --check` tells which events are sound."
 
 
@@ -135,7 +136,11 @@ def _undecided(guild_id: str, found: str, whose: list[str]) -> Finding:
 def _waiting(owed: list[OpenEffects], now: datetime) -> list[Finding]:
     late = [effects for effects in owed if effects.due_at < now - WAITING]
     return [
-        yellow("log", f"Waiting for long: {_told(effects)}{_because(effects)}.", KEEP_UP)
+        yellow(
+            "log",
+            f"Waiting for long: {_told(effects)}{_because(effects)}.",
+            COMES_BACK if effects.reason == OUTAGE else KEEP_UP,
+        )
         for effects in late[:MOST_SHOWN]
     ]
 

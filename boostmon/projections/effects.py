@@ -31,7 +31,8 @@ KINDS = (GIVE_ROLE, TAKE_ROLE, NOTICE)
 def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
     """Return what Discord is owed for *event*, in the order in which it is to be done.
 
-    An imported timer owes nothing: its member holds the role already.
+    An imported timer owes nothing: its member holds the role already. A role that was deleted
+    cannot be taken.
     """
     if source == "import":
         return ()
@@ -42,10 +43,10 @@ def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
             return (NOTICE,)
         case Expired():
             return (TAKE_ROLE, NOTICE)
+        case Cleared(reason="role_deleted") | TimeRemoved() | Paused():
+            return ()
         case Cleared():
             return (TAKE_ROLE,)
-        case TimeRemoved() | Paused():
-            return ()
 
 
 class EffectState(Struct, frozen=True, kw_only=True):

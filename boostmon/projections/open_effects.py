@@ -9,6 +9,7 @@ from msgspec import Struct
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.sql import statement
 
+OUTAGE = "the server has an outage"
 OWED = {GIVE_ROLE: "role to be given", TAKE_ROLE: "role to be taken", NOTICE: "to be told"}
 
 

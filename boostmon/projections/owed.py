@@ -18,13 +18,16 @@ from boostmon.projections.sql import statement
 from boostmon.projections.standings import FIRST_LOOK
 
 LONGEST_WAIT = 720.0  # seconds: no backoff is longer, but the database's clock may have gone back
+REPLY_WAITS = 15.0  # seconds: a reply waits for 5, and whoever reads it a little more
 NONCE_LENGTH = 25  # characters; resources/message, "Create Message"
 
 
 class Owed(Struct, frozen=True, kw_only=True):
     """An open effect, as far as its place in the queue depends on it; *due_in* seconds.
 
-    *moot*: the timer is not any more what the effect was decided for.
+    *moot*: the timer is not any more what the effect was decided for. *urgent*: a person waits for
+    it. *tried*: Discord was asked before. *stuck_for*: what somebody must do before it is done.
+    *opened*: there is a channel for direct messages with the user.
     """
 
     position: int
@@ -38,6 +41,9 @@ class Owed(Struct, frozen=True, kw_only=True):
     urgent: bool
     due_in: float
     moot: bool = False
+    tried: bool = False
+    stuck_for: str | None = None
+    opened: bool = True
 
 
 class OwedEffect(Struct, frozen=True, kw_only=True):
@@ -110,6 +116,20 @@ class OwedEffects:
         """Settle effects that are no longer true, all at once: Discord need not be asked."""
         await self._execute("supersede_effects", [o.position for o in moot], [o.kind for o in moot])
 
+    async def hold(self, held: Sequence[Owed], why: str, *, seconds: float | None) -> None:
+        """Note, all at once, *why* effects are not tried: somebody must act, for *seconds* yet.
+
+        Without *seconds* they are not stuck, and wait for something that passes.
+        """
+        state = "owed" if seconds is None else "stuck"
+        keys = [effect.position for effect in held], [effect.kind for effect in held]
+        await self._execute("hold_effects", *keys, state, why, seconds)
+
+    async def close_all(self, owed: Sequence[Owed], reason: str) -> None:
+        """Settle effects of which nothing can come, for *reason*, without asking Discord."""
+        keys = [effect.position for effect in owed], [effect.kind for effect in owed]
+        await self._execute("close_effects", *keys, reason)
+
     async def tell_put_off(self, positions: Sequence[int]) -> None:
         """Tell all processes that the limits put off the effects of the events at *positions*."""
         await self._execute("tell_put_off", positions)
@@ -181,6 +201,7 @@ class OwedEffects:
 
 
 def _owed(row: Record) -> Owed:
+    is_stuck = row["state"] == "stuck"
     return Owed(
         position=row["position"],
         kind=row["kind"],
@@ -190,10 +211,19 @@ def _owed(row: Record) -> Owed:
         role_id=row["role_id"],
         command_id=row["command_id"],
         channel_id=row["channel_id"],
-        urgent=row["source"] != "sweeper",
+        urgent=not is_stuck and _is_waited_for(row),
         due_in=min(row["due_in"], LONGEST_WAIT),
         moot=_is_moot(row),
+        tried=row["attempts"] > 0,
+        stuck_for=row["last_error"] if is_stuck else None,
+        opened=row["opened"],
     )
+
+
+def _is_waited_for(row: Record) -> bool:
+    """Tell whether a person waits for an effect, who was told nothing of it yet."""
+    is_new: bool = row["attempts"] == 0 or row["recorded_ago"] < REPLY_WAITS
+    return is_new and row["source"] == "slash"
 
 
 def _owed_effect(row: Record) -> OwedEffect:

@@ -80,6 +80,10 @@ class View:
             return Stuck(INVITE)
         return Passing("the server has an outage") if guild.unavailable else None
 
+    def has_role(self, guild_id: str, role_id: str) -> bool:
+        """Tell whether there is a role."""
+        return role_id in self._discord.guilds[guild_id].roles
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""
         return self._discord.guilds[guild_id].roles.get(role_id, role_id)

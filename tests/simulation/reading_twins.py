@@ -95,6 +95,9 @@ def _open_effect(tables: Tables, effect: Effect, now: float) -> dict[str, Any]:
         "position": effect.position,
         "kind": effect.kind,
         "stream_id": stream.number,
+        "state": effect.state,
+        "attempts": effect.attempts,
+        "last_error": effect.last_error,
         **_names(stream),
         "command_id": event.command_id,
         "source": event.source,
@@ -102,6 +105,8 @@ def _open_effect(tables: Tables, effect: Effect, now: float) -> dict[str, Any]:
         "channel_id": event.channel_id,
         **_facts(tables, stream),
         "due_in": max(0.0, effect.due_at - now),
+        "recorded_ago": now - event.recorded_at,
+        "opened": stream.user_id in tables.direct_channels,
     }
 
 

@@ -66,6 +66,31 @@ def supersede_effects(tables: Tables, positions: Sequence[int], kinds: Sequence[
     return [{"pg_notify": ""} for _ in keys]
 
 
+def hold_effects(tables: Tables, *given: Any) -> Rows:
+    """Keep effects that are not tried."""
+    positions, kinds, state, why, seconds = given
+    for key in zip(positions, kinds, strict=True):
+        effect = tables.open.get(key)
+        if effect is not None:
+            effect.state, effect.last_error = state, why
+            if seconds is not None:
+                effect.due_at = tables.clock() + seconds
+    return []
+
+
+def close_effects(tables: Tables, *given: Any) -> Rows:
+    """Close effects of which nothing can come."""
+    positions, kinds, reason = given
+    keys: list[Key] = [key for key in zip(positions, kinds, strict=True) if key in tables.open]
+    for key in keys:
+        effect = tables.open[key]
+        tables.doubt(effect, None, effect.looks)
+        tables.settle(effect, "done")
+        effect.receipt = {"reason": reason}
+        tables.notify(EFFECTS, str(key[0]))
+    return [{"pg_notify": ""} for _ in keys]
+
+
 def tell_put_off(tables: Tables, positions: Sequence[int]) -> Rows:
     """Tell that effects are put off."""
     for position in positions:

@@ -36,6 +36,8 @@ SETTLING = (
     "close_effect",
     "postpone_effect",
     "supersede_effects",
+    "hold_effects",
+    "close_effects",
     "tell_put_off",
     "close_old_notices",
     "hasten_effects",

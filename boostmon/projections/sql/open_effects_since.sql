@@ -1,14 +1,18 @@
 -- What Discord is owed for the timers that have an event later than $1, oldest first.
 SELECT
-    effects.position, effects.kind, effects.stream_id, streams.guild_id, people.user_id,
+    effects.position, effects.kind, effects.stream_id, effects.state, effects.attempts, effects.last_error,
+    streams.guild_id, people.user_id,
     streams.role_id, events.command_id, events.source, events.data, events.data ->> 'warn_channel_id' AS channel_id,
     role_timers.id IS NOT NULL AS has_row,
     CASE WHEN NOT role_timers.paused THEN role_timers.expires_at END AS runs_until,
-    greatest(0, extract(epoch FROM effects.due_at - clock_timestamp()))::float8 AS due_in
+    greatest(0, extract(epoch FROM effects.due_at - clock_timestamp()))::float8 AS due_in,
+    extract(epoch FROM clock_timestamp() - events.recorded_at)::float8 AS recorded_ago,
+    direct_channels.person_id IS NOT NULL AS opened
 FROM effects
 JOIN events USING (position)
 JOIN streams ON streams.stream_id = effects.stream_id
 JOIN people USING (person_id)
+LEFT JOIN direct_channels USING (person_id)
 LEFT JOIN role_timers ON role_timers.id = effects.stream_id
 WHERE effects.state IN ('owed', 'stuck')
     AND effects.stream_id IN (SELECT stream_id FROM events WHERE position > $1)

@@ -1,0 +1,211 @@
+"""What is stuck for one cause, and what waits for a server: one is tried, and the rest wait."""
+
+import sys
+from collections.abc import Iterable
+
+import pytest
+from msgspec import structs
+
+from boostmon.bot.backlog import Backlog
+from boostmon.projections.effects import GIVE_ROLE, NOTICE
+from boostmon.projections.owed import Owed
+from tests.test_backlog import at_once, owed
+
+LOW, MISSING = "Move BoostMon's role above **r**.", "Allow BoostMon to manage roles."
+
+
+def stuck(stream_id: int, *, reason: str = LOW, due_in: float = 0.0) -> Owed:
+    """Return a removal that is stuck since it was tried."""
+    made = owed(stream_id, due_in=due_in, position=100_000 + stream_id)
+    return structs.replace(made, stuck_for=reason, tried=True)
+
+
+def streams(taken: Iterable[Owed]) -> list[int]:
+    """Name the timers of effects."""
+    return [effect.stream_id for effect in taken]
+
+
+def all_now(backlog: Backlog, now: float) -> list[Owed]:
+    """Take all that may be in flight together."""
+    taken = []
+    while (effect := backlog.take(now, at_once)) is not None:
+        taken.append(effect)
+    return taken
+
+
+def backlog_of(effects: Iterable[Owed], now: float = 0.0) -> Backlog:
+    backlog = Backlog()
+    backlog.replace(list(effects), now)
+    return backlog
+
+
+def test_of_what_is_stuck_for_one_cause_one_is_tried_and_another_the_next_time() -> None:
+    backlog = backlog_of(stuck(number) for number in range(1, 6))
+    (probe,) = all_now(backlog, 0.0)
+    backlog.postpone(probe, 600.0, 0.0, stuck_for=LOW)
+    assert [] == all_now(backlog, 599.9)
+    (again,) = all_now(backlog, 600.0)
+    assert (1, 2) == (probe.stream_id, again.stream_id)
+
+
+def test_causes_differ_by_server_by_role_and_by_reason() -> None:
+    others = [
+        structs.replace(stuck(2), guild_id="h"),
+        structs.replace(stuck(3), role_id="s"),
+        stuck(4, reason=MISSING),
+    ]
+    backlog = backlog_of([stuck(1), *others, stuck(5)])
+    assert {1, 2, 3, 4} == set(streams(all_now(backlog, 0.0)))
+
+
+def test_when_the_probe_is_done_the_rest_follow_at_once() -> None:
+    backlog = backlog_of(stuck(number, due_in=600.0) for number in range(1, 6))
+    backlog.hasten("g", 1.0)
+    (probe,) = all_now(backlog, 1.0)
+    backlog.settle(probe, 2.0, proof=True)
+    assert [2, 3, 4, 5] == streams(all_now(backlog, 2.0))
+
+
+def test_when_nothing_came_of_the_probe_another_is_tried_at_once() -> None:
+    """Such as of a member who has left: that proves nothing."""
+    backlog = backlog_of(stuck(number) for number in range(1, 4))
+    (probe,) = all_now(backlog, 0.0)
+    backlog.settle(probe, 1.0)
+    assert [2] == streams(all_now(backlog, 1.0))
+
+
+def test_what_was_not_tried_yet_waits_with_those_that_are_stuck_and_is_told_of() -> None:
+    backlog = backlog_of([stuck(1, due_in=600.0), owed(2), owed(3, GIVE_ROLE)])
+    assert [] == all_now(backlog, 0.0)
+    told = [(cause.reason, streams(held)) for cause, held in backlog.take_joined().items()]
+    assert [(LOW, [2, 3])] == told
+    assert {} == backlog.take_joined()
+
+
+def test_what_was_offered_before_the_cause_was_known_waits_too() -> None:
+    backlog = backlog_of(owed(number) for number in range(1, 100))
+    first = backlog.take(0.0, at_once)
+    assert first is not None
+    backlog.postpone(first, 600.0, 0.0, stuck_for=LOW)
+    assert [] == all_now(backlog, 1.0)
+
+
+def test_a_person_is_answered_for_themselves_and_a_success_frees_the_rest() -> None:
+    person = owed(9, GIVE_ROLE, urgent=True)
+    backlog = backlog_of([stuck(1, due_in=600.0), stuck(2, due_in=600.0), person])
+    assert [person] == all_now(backlog, 0.0)
+    backlog.settle(person, 1.0, proof=True)
+    assert [1, 2] == streams(all_now(backlog, 1.0))
+
+
+def test_another_reason_holds_for_all_that_had_the_first() -> None:
+    backlog = backlog_of(stuck(number) for number in range(1, 4))
+    (probe,) = all_now(backlog, 0.0)
+    backlog.postpone(probe, 600.0, 0.0, stuck_for=MISSING)
+    ((cause, held),) = backlog.take_joined().items()
+    assert (MISSING, [2, 3]) == (cause.reason, streams(held)[-2:])
+    assert [] == all_now(backlog, 599.0)
+    assert 1 == len(all_now(backlog, 600.0))
+
+
+def test_a_notice_does_not_wait_for_a_role() -> None:
+    notice = owed(2, NOTICE)
+    backlog = backlog_of([stuck(1, due_in=600.0), notice])
+    assert [notice] == all_now(backlog, 0.0)
+
+
+def test_another_role_is_served_before_those_that_failed() -> None:
+    failed = [structs.replace(owed(number), tried=True) for number in range(1, 50)]
+    new = structs.replace(owed(60), role_id="s")
+    backlog = backlog_of([*failed, new])
+    assert new == backlog.take(0.0, at_once)
+
+
+@pytest.mark.parametrize("how", ["while it was read", "while it was tried", "before it was stuck"])
+def test_haste_survives_a_reload(how: str) -> None:
+    backlog = backlog_of([owed(1)])
+    taken = backlog.take(1.0, at_once)
+    assert taken is not None
+    if how == "while it was tried":  # it was refused before the rights changed
+        backlog.hasten("g", 2.0)
+        backlog.postpone(taken, 602.0, 3.0, stuck_for=LOW)
+    else:
+        backlog.postpone(taken, 602.0, 2.0, stuck_for=LOW)
+        backlog.hasten("g", 2.5)
+    read = [stuck(1, due_in=600.0), stuck(2, due_in=600.0)]
+    if how == "while it was read":
+        backlog = Backlog()
+        backlog.hasten("g", 2.5)
+    backlog.replace(read, 3.0, asked_at=2.2)
+    assert 1 == len(all_now(backlog, 3.0))
+
+
+def test_what_a_success_has_freed_stays_free_when_it_is_read_again() -> None:
+    backlog = backlog_of([stuck(1), stuck(2, due_in=600.0), stuck(3, due_in=600.0)])
+    (probe,) = all_now(backlog, 0.0)
+    backlog.settle(probe, 1.0, proof=True)
+    backlog.replace([stuck(2, due_in=600.0), stuck(3, due_in=600.0)], 2.0, asked_at=1.5)
+    assert {2, 3} == set(streams(all_now(backlog, 2.0)))
+
+
+def test_a_server_that_is_away_is_left_alone_until_it_is_back() -> None:
+    there = structs.replace(owed(500), guild_id="h")
+    backlog = backlog_of([*(owed(number) for number in range(1, 100)), there])
+    away = {"g"}
+    assert there == backlog.take(0.0, at_once, away.__contains__)
+    assert backlog.take(0.0, at_once, away.__contains__) is None
+    assert (["g"], 99) == (backlog.away, len(backlog.owed_away("g")))
+    assert backlog.next_at is None
+    backlog.returned("g", 1.0)
+    assert 99 == len(all_now(backlog, 1.0))
+
+
+def test_news_of_what_waits_for_a_server_does_not_offer_it() -> None:
+    backlog = backlog_of([owed(1, position=50)])
+    assert backlog.take(0.0, at_once, lambda _: True) is None
+    backlog.replace([owed(1, position=50)], 1.0, asked_at=0.5)
+    assert (["g"], []) == (backlog.away, list(backlog.lanes))
+
+
+def test_what_a_server_waits_with_is_tried_when_its_rights_have_changed() -> None:
+    backlog = backlog_of([owed(1), stuck(2, due_in=600.0)])
+    assert backlog.take(0.0, at_once, lambda _: True) is None
+    backlog.hasten("g", 1.0)
+    assert {1, 2} >= set(streams(all_now(backlog, 1.0)))
+
+
+def test_what_is_owed_no_more_is_forgotten_wherever_it_waited() -> None:
+    backlog = backlog_of([owed(1), owed(2, due_in=5.0), stuck(3), owed(4), owed(5)])
+    assert backlog.take(0.0, at_once, lambda _: True) is None
+    backlog.keep({4}, 1.0)
+    assert 1 == len(backlog)
+    backlog.returned("g", 1.0)
+    assert [4] == streams(all_now(backlog, 700.0))
+
+
+def many(now: float) -> list[Owed]:
+    """Return 50,000 effects as a reading has them, some of each kind of waiting."""
+    waits = (0.0, 0.0, 700.0)
+    return [
+        owed(
+            number,
+            guild_id=f"g{number % 900}",
+            position=number,
+            due_in=max(0.0, waits[number % 3] - now - number % 7 / 10),
+        )
+        if number % 5
+        else structs.replace(stuck(number, due_in=max(0.0, 600 - now)), position=number)
+        for number in range(1, 50_001)
+    ]
+
+
+def test_thirty_readings_leave_one_entry_of_each_timer() -> None:
+    backlog = Backlog()
+    backlog.replace(many(0.0), 0.0, asked_at=0.0)
+    entries, blocks = backlog.places, []
+    for reading in range(1, 31):
+        now = reading * 10.0
+        backlog.keep(backlog.replace(many(now), now, asked_at=now), now)
+        blocks.append(sys.getallocatedblocks())
+    assert (50_000, entries) == (len(backlog), backlog.places)
+    assert blocks[-1] <= 1.02 * blocks[1]
