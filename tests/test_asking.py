@@ -95,6 +95,20 @@ async def test_what_is_not_told_in_time_stays_untold() -> None:
         await Asking(api).server("1", within=0.01)
 
 
+async def test_a_stop_ends_every_wait() -> None:
+    api = Api()
+    api.open.clear()
+    asking = Asking(api)
+    waiting = asyncio.create_task(asking.server("1"))
+    await asyncio.sleep(0)
+
+    asking.stop()
+
+    for question in (waiting, asking.server("1")):
+        with pytest.raises(UntoldError):
+            await question
+
+
 async def test_who_asks_at_the_same_time_shares_a_later_question() -> None:
     api, told = Api(), list[ServerFacts]()
     api.open.clear()

@@ -360,3 +360,18 @@ async def test_that_a_role_was_held_is_seen_though_nobody_told_of_it(town: Town)
     told = await public(town, "mona", "settime", **SET, role="Gold")
 
     assert replies.HELD_BEFORE in fields(told)["Notes"]
+
+
+async def test_a_stop_answers_those_who_wait_for_what_discord_does_not_tell(town: Town) -> None:
+    await public(town, "mona", "settime", **SET, role="VIP")
+    await silent(town, status=None, hang=30.0)
+    given = await town.send("mona", "cleartime", user="max")
+    await town.wait(given, "answered")
+
+    await town.stop()
+    told = taken_back(await town.reply(given))
+    await answers_again(town)
+    await town.start()
+
+    assert UNTOLD == told
+    assert ["TimerSet"] == await town.events()

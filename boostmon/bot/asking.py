@@ -73,18 +73,27 @@ class Asking:
         self._api = api
         self._next: dict[str, asyncio.Task[ServerFacts]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._limits: set[asyncio.Timeout] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Wait no longer: those who ask are told that nothing was recorded."""
+        self._stopped = True
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(0.0)
 
     async def server(self, guild_id: str, *, within: float | None = None) -> ServerFacts:
         """Return what a server is now; *within* seconds, if there is less time than usual."""
         try:
-            return await _insist(lambda: self._shared(guild_id), within or PATIENCE)
+            return await self._insist(lambda: self._shared(guild_id), within or PATIENCE)
         except RefusedError as error:
             raise (ServerUnseenError if error.code in UNSEEN else UntoldError) from error
 
     async def is_member(self, guild_id: str, user_id: str) -> bool:
         """Tell whether a user is a member of a server now."""
         try:
-            await _insist(lambda: self._api.member(guild_id, user_id), PATIENCE)
+            await self._insist(lambda: self._api.member(guild_id, user_id), PATIENCE)
         except RefusedError as error:
             if error.code in NOT_A_MEMBER:
                 return False
@@ -94,7 +103,7 @@ class Asking:
     async def can_post(self, guild_id: str, channel_id: str) -> bool:
         """Tell whether the bot can post in a channel now; not, if Discord does not tell."""
         try:
-            guild, own, channels = await _insist(lambda: self._channels(guild_id), PATIENCE)
+            guild, own, channels = await self._insist(lambda: self._channels(guild_id), PATIENCE)
         except (RefusedError, UntoldError):
             return False
         me = {"roles": own.roles}
@@ -105,7 +114,7 @@ class Asking:
         """Return what a server's Integrations settings say of the commands now."""
         try:
             return settings_of(
-                await _insist(lambda: self._api.command_settings(guild_id), PATIENCE)
+                await self._insist(lambda: self._api.command_settings(guild_id), PATIENCE)
             )
         except RefusedError as error:
             raise UntoldError from error
@@ -122,6 +131,25 @@ class Asking:
             return (await self.server(facts.guild_id)).names()
         except RejectedError:
             return facts.names() | {role_id: f"Role {role_id}" for role_id in unknown}
+
+    async def _insist(self, question: Question[Answered], within: float) -> Answered:
+        """Ask until there is an answer, or raise `UntoldError` after *within* seconds."""
+        pause, limit = FIRST_PAUSE, asyncio.timeout(0.0 if self._stopped else within)
+        self._limits.add(limit)
+        try:
+            async with limit:
+                while True:
+                    try:
+                        return await question()
+                    except (RefusedError, UnansweredError, TimeoutError) as error:
+                        if isinstance(error, RefusedError) and not passes(error):
+                            raise
+                    await asyncio.sleep(pause)
+                    pause *= 2
+        except TimeoutError as error:
+            raise UntoldError from error
+        finally:
+            self._limits.discard(limit)
 
     async def _channels(
         self, guild_id: str
@@ -150,23 +178,6 @@ class Asking:
                     self._api.server(guild_id), self._api.member(guild_id, self._api.own_id)
                 )
             return facts_asked(guild, self._api.own_id, own.roles)
-
-
-async def _insist(question: Question[Answered], within: float) -> Answered:
-    """Ask until there is an answer, or raise `UntoldError` after *within* seconds."""
-    pause = FIRST_PAUSE
-    try:
-        async with asyncio.timeout(within):
-            while True:
-                try:
-                    return await question()
-                except (RefusedError, UnansweredError, TimeoutError) as error:
-                    if isinstance(error, RefusedError) and not passes(error):
-                        raise
-                await asyncio.sleep(pause)
-                pause *= 2
-    except TimeoutError as error:
-        raise UntoldError from error
 
 
 def _retrieve(asked: asyncio.Task[Any]) -> None:

@@ -70,6 +70,7 @@ class Reception:
     async def close(self) -> None:
         """Receive nothing more, and give those who are being answered a moment for an answer."""
         self._closed = True
+        self._asking.stop()
         self._conversation.hurry()
         await self._ended()
         self._conversation.stop()
