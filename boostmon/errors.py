@@ -37,6 +37,10 @@ class DiscordError(BoostmonError):
     """Discord refused."""
 
 
+class AnotherApplicationError(BoostmonError):
+    """This database is another application's; `boostmon adopt-database` hands it over."""
+
+
 class ImportRefusedError(BoostmonError):
     """The file cannot be imported; nothing was written."""
 

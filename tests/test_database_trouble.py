@@ -70,8 +70,8 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> list[Lease]:
     """List the leases of the bots of this test."""
     made: list[Lease] = []
 
-    def lease(database: Database, *, name: str, holder: str) -> Lease:
-        made.append(Lease(database, name=name, holder=holder))
+    def lease(database: Database, **whose: str) -> Lease:
+        made.append(Lease(database, name=whose["name"], holder=whose["holder"]))
         return made[-1]
 
     monkeypatch.setattr(app, "Lease", lease)

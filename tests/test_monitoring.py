@@ -15,7 +15,7 @@ from promql_parser import MatchOp, VectorSelector
 
 from boostmon.database.pool import Database
 from tests.databases import Gate
-from tests.process import Running, at_work, free_port
+from tests.process import Running, at_work, at_work_in, free_port
 from tests.test_cli import READY_WITHIN, TOKEN, boostmon, running, stopped
 
 OPERATIONS = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -241,7 +241,7 @@ async def test_who_stands_by_is_ready_and_does_not_lead(database: Database, owne
     async with at_work(database, owner_url) as bot:
         await until_ready(bot)
         await until_is(bot, 1, "boostmon_relay_leader")  # which is ready a moment before it leads
-        async with at_work(database, owner_url) as second:
+        async with at_work_in(bot.town.client, database, owner_url) as second:
             await until_ready(second)
             assert 0 == await second.pages.value("boostmon_relay_leader")
 

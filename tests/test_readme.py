@@ -69,6 +69,9 @@ ROWS = {  # of the tables of commands
         "test_import_command.py::test_the_whole_way_from_their_database_into_one_of_our_own"
     ),
     "boostmon export": "test_export.py::test_every_event_is_a_line_in_the_order_of_the_positions",
+    "boostmon adopt-database": (
+        "test_identity.py::test_run_is_refused_with_a_sentence_and_adopting_hands_the_database_over"
+    ),
     "boostmon resolve-removals": "test_removals.py::test_what_was_held_back_is_ended_or_restored",
     "boostmon stats": "test_stats.py::test_what_was_done_is_counted",
     "boostmon erase USER": (

@@ -23,6 +23,7 @@ from boostmon.database.pool import Database
 from boostmon.database.url import role_of
 from boostmon.errors import DatabaseError
 from boostmon.events.timer import HOUR, MINUTE
+from boostmon.projections.owner import adopt
 from boostmon.projections.past import Past, past
 from boostmon.projections.replay import check, silent
 from boostmon.projections.snapshot import snapshot
@@ -198,6 +199,7 @@ async def test_run_logs_the_head_at_the_start_and_at_the_end(
     owner: asyncpg.Connection, owner_url: str, sandbox: Sandbox
 ) -> None:
     head = (await check(owner)).head
+    await adopt(owner, sandbox.state()["ids"]["bot"])
     async with running("run", DATABASE_URL=owner_url, **discord(sandbox)) as process:
         await eventually(lambda: registered(sandbox))
         outcome = await stopped(process, signal.SIGTERM)
@@ -217,7 +219,7 @@ async def test_killed_at_any_moment_it_leaves_only_right_rows_and_rows_as_they_w
     await owner.execute("UPDATE role_timers SET expires_at = 1, user_id = user_id || 'x'")
     wrong = await rows(owner)
     tables = await owner.fetch(
-        "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace",
+        "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace ORDER BY relname",
         await owner.fetchval("SELECT current_schema()"),
     )
     choose, mended = random.Random(4), 0  # noqa: S311 - the same moments each time
@@ -238,7 +240,7 @@ async def test_killed_at_any_moment_it_leaves_only_right_rows_and_rows_as_they_w
 
     assert 0 < mended
     assert tables == await owner.fetch(
-        "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace",
+        "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace ORDER BY relname",
         await owner.fetchval("SELECT current_schema()"),
     )
     assert (await boostmon("replay", DATABASE_URL=owner_url)).code == 0

@@ -48,7 +48,7 @@ GOES_ON = {  # what is said once it is at work
 }
 CODES = {"doctor": {0, 1}}  # one says what is wrong, and here no bot runs
 WITH_A_BOT = {"erase"}  # which waits until the roles are taken
-ALONE = {"erase": ["--yes"]}  # here is no terminal to be asked on
+ALONE = {"erase": ["--yes"], "adopt-database": ["--yes"]}  # here is no terminal to be asked on
 
 
 class Shell(NamedTuple):

@@ -46,6 +46,8 @@ NO_FAILURE = {  # how these begin: results, progress, and what no person reads a
     "stuck: …, … since",
     "the roles that have timers",
     "the timer was cleared (…)",
+    "this database is that of … already",
+    "this database is that of … now",
     "voice will NOT be supported",
     "waiting for Discord, … owed",
     "{task.completed",

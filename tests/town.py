@@ -17,6 +17,7 @@ from boostmon.database.clock import DatabaseClock
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import TimerId
+from boostmon.projections.owner import Owner
 from boostmon.sandbox import Limits, Sandbox
 from tests.description import complaints_about
 from tests.sandbox_client import Client
@@ -184,6 +185,7 @@ async def town(
             quiet_seconds=0.1,
         )
         made = Town(Client(sandbox, http), surroundings)
+        await Owner(database).claim(str(made.client.ids["bot"]))  # it has been at work here before
         await made.client.sim("bot", {"privileged_intents": list(privileged_intents)})
         if before is not None:
             await before(made.client)

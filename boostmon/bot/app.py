@@ -19,6 +19,7 @@ from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.discord_time import hear_time
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.gateway import Gateway
+from boostmon.bot.identity import Identity
 from boostmon.bot.judgement import Judgement
 from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
@@ -45,6 +46,7 @@ from boostmon.projections.effects import Effects
 from boostmon.projections.lease import Lease
 from boostmon.projections.observed import Observed
 from boostmon.projections.owed import OwedEffects
+from boostmon.projections.owner import Owner
 from boostmon.projections.role_timers import RoleTimers
 from boostmon.projections.standings import IMPORTED, Standings
 
@@ -104,11 +106,14 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
     """Serve commands, sweep and relay until *stop* is set.
 
     Raise `ConfigurationError` when Discord refuses the token, and `DiscordError` when it cannot be
-    reached at the start, or does not want the bot any more; a connection lost is made again.
+    reached at the start, or does not want the bot any more; a connection lost is made again. Raise
+    `AnotherApplicationError` where the database is another application's, or becomes so.
     """
     bot = await open_client(surroundings.discord, quiet_seconds=surroundings.quiet_seconds)
     parts = _put_together(bot, surroundings)
+    identity = Identity(Owner(surroundings.database), bot.http, bot.own_id)
     try:
+        await identity.prove()
         await hear_time(bot, surroundings.clock, surroundings.database)
         with surroundings.vitals.of(parts.body):
             await _until(
@@ -117,6 +122,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
                 parts.body.sweeper.run(),
                 parts.looks.run(),
                 parts.reconciler.run(),
+                identity.keep(),
                 _when_ready(parts, surroundings.discord),
                 listen(surroundings.owner_url, (LOG_CHANNEL, EFFECTS_CHANNEL), parts.on_hint),
             )
@@ -223,7 +229,7 @@ def _to_discord(
     make_plain(bot, pace)
     count_invalid(bot, pace)
     count_requests(bot, surroundings.vitals.metrics)
-    lease = Lease(database, name="relay", holder=uuid4().hex)
+    lease = Lease(database, name="relay", holder=uuid4().hex, application_id=bot.own_id)
     api = DiscordApi(bot.http, pace, partial(may_write, lease, pace))
     owed, server = OwedEffects(database), ServerView(bot)
     notices = Notices(

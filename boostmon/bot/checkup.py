@@ -48,6 +48,21 @@ async def application_of(reads: DiscordReads) -> Application:
     return Application(str(told["id"]), told["name"], sees_members)
 
 
+def look_at_owner(application: Application, owner: str | None) -> Finding:
+    """See whether the database is the application's; None: nobody's, or not known whose."""
+    if owner in (None, application.application_id):
+        return green("discord", f"DISCORD_TOKEN is that of {application.name}.")
+    found = (
+        f"DISCORD_TOKEN is that of {application.name} ({application.application_id}), and the "
+        f"database is that of the application {owner}."
+    )
+    remedy = (
+        "Set the token of that application, or hand the database over with "
+        "`boostmon adopt-database`."
+    )
+    return red("discord", found, remedy)
+
+
 def look_at_intents(application: Application) -> list[Finding]:
     """See whether the bot hears of members at once; else it reads them twice a day."""
     if application.sees_members:

@@ -38,6 +38,7 @@ class BoostMon(commands.InteractionBot):
 
     observer: Observer
     reconciler: Reconciler
+    own_id: str  # of the application, which READY alone would tell disnake
 
     def command_id(self, guild_id: str, name: str) -> str | None:
         """Return the id of a slash command as it is registered for a server, or for all."""
@@ -134,7 +135,9 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
     _mend_leak()
     try:
         # Moderation: the audit log. It is not privileged; without the right nothing is told.
-        members = await _may_see_members(discord)
+        application = await _application(discord)
+        flags = ApplicationFlags._from_value(application["flags"])  # noqa: SLF001 - disnake offers it to a client only
+        members = flags.gateway_guild_members or flags.gateway_guild_members_limited
         intents = disnake.Intents(guilds=True, moderation=True, members=members)
         bot = BoostMon(
             intents=intents,
@@ -145,6 +148,7 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
             test_guilds=[int(discord.discord_guild_id)] if discord.discord_guild_id else None,
             owner_id=0,  # nobody: disnake would ask for the owners, which nothing here needs
         )
+        bot.own_id = str(application["id"])
         await bot.login(discord.discord_token)
     except disnake.LoginFailure as error:
         raise ConfigurationError(REFUSAL) from error
@@ -220,15 +224,14 @@ async def _until_cancelled(connecting: Coroutine[Any, Any, None]) -> None:
     await task
 
 
-async def _may_see_members(discord: DiscordConfig) -> bool:
-    """Ask whether the application was given the privileged members intent."""
+async def _application(discord: DiscordConfig) -> Mapping[str, Any]:
+    """Ask for the application, which also tells whether it may see members."""
     http = HTTPClient(loop=asyncio.get_running_loop())
     try:
         await http.static_login(discord.discord_token)
-        flags = ApplicationFlags._from_value((await http.application_info())["flags"])  # noqa: SLF001 - disnake offers it to a client only
+        return dict(await http.application_info())
     finally:
         await http.close()
-    return flags.gateway_guild_members or flags.gateway_guild_members_limited
 
 
 def _mend_leak() -> None:

@@ -29,6 +29,7 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "export": "exporting:export",
     "history": "history:history",
     "erase": "erasing:erase",
+    "adopt-database": "adopting:adopt_database",
     "resolve-removals": "resolving:resolve_removals",
     "stats": "stats:stats",
     "invite": "inviting:invite",

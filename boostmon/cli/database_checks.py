@@ -17,8 +17,9 @@ from boostmon.database.clock import skew, timer_time
 from boostmon.database.exposure import look_at_schema
 from boostmon.database.rights import look_at_rights
 from boostmon.database.writing import look_at_writing
-from boostmon.finding import Area, Finding, yellow
+from boostmon.finding import Area, Finding, green, yellow
 from boostmon.projections import checkup as log
+from boostmon.projections.owner import owner_of
 from boostmon.projections.timed_places import Timed, timed_places
 
 VARIABLES = {"DATABASE_URL", "BOOSTMON_OWNER_DATABASE_URL", "BOOSTMON_DATA_DIR"}
@@ -34,11 +35,13 @@ Look = Callable[[Any], Awaitable[Sequence[Finding]]]
 class Known(Struct):
     """What the database has told; *timed* and *ahead* are None when it could not be asked.
 
+    *owner*: the application whose database it is, as far as that is known.
     *ahead*: of this machine's clock, in seconds. *is_here*: it is on this machine.
     """
 
     findings: list[Finding]
     timed: dict[str, Timed] | None = None
+    owner: str | None = None
     ahead: float | None = None
     is_here: bool = False
 
@@ -84,7 +87,8 @@ async def _look_at(place: Place, settings: Settings) -> Known:
     known.findings += migrated
     usable = all(finding.colour == "green" for finding in migrated)
     if usable:
-        known.findings += await examine(_of_roles(place, roles[place.url]))
+        of_roles = _of_roles(place, roles[place.url])
+        known.findings += await examine([*of_roles, _owner(place, known)])
     known.findings += await examine(_of_server(place, settings, sorted(set(roles.values())), known))
     known.findings += (
         await examine(_of_log(place, settings, known)) if usable else [_not_looked_at("log")]
@@ -120,6 +124,16 @@ def _of_roles(place: Place, bot_role: str) -> list[Check]:
             ("writing the log", look_at_writing),
         )
     ]
+
+
+def _owner(place: Place, known: Known) -> Check:
+    async def look(connection: Any) -> Sequence[Finding]:
+        known.owner = await owner_of(connection)
+        if known.owner is None:
+            return [green("database", "The database is no application's yet.")]
+        return [green("database", f"The database is that of the application {known.owner}.")]
+
+    return _check(place, "database", "whose the database is", look)
 
 
 def _of_server(place: Place, settings: Settings, roles: list[str], known: Known) -> list[Check]:

@@ -14,7 +14,7 @@ from boostmon.cli.database_checks import Known
 from boostmon.cli.examining import Check, examine
 from boostmon.cli.settings_checkup import Settings
 from boostmon.config import ClockConfig, DiscordConfig, load
-from boostmon.finding import Finding, green, red, yellow
+from boostmon.finding import Finding, red, yellow
 from boostmon.projections.timed_places import Timed
 
 VARIABLES = {"DISCORD_TOKEN", "DISCORD_GUILD_ID", "BOOSTMON_DISCORD_API"}
@@ -35,7 +35,7 @@ async def look_at_discord(settings: Settings, database: Known) -> list[Finding]:
 
         async def whose() -> Sequence[Finding]:
             found.append(await checkup.application_of(reads))
-            return [green("discord", f"DISCORD_TOKEN is that of {found[0].name}.")]
+            return [checkup.look_at_owner(found[0], database.owner)]
 
         findings = await examine([_check("the token", whose)])
         if not found:

@@ -6,8 +6,9 @@ from asyncpg import Connection
 from boostmon.errors import DatabaseError
 
 # The tables that the bot may UPDATE, but for what says which row it is.
-SETTLED = ["effects", "lease", "direct_channels", "differences"]
-NOTED = ["direct_channels", "differences"]  # and those it may INSERT into
+SETTLED = ["effects", "lease", "direct_channels", "differences", "departures"]
+# And those it may INSERT into.
+NOTED = ["direct_channels", "differences", "departures", "application"]
 UNTOLD = ["log_lock"]  # and that it may not even read
 # The columns of tables that do not say which row it is.
 COLUMNS = """
@@ -18,7 +19,7 @@ WHERE attnum > 0 AND NOT attisdropped AND attnum <> ALL (coalesce(indkey::int2[]
     AND (relname, attname) <> ('effects', 'stream_id')
 """
 
-CALLED = ["append%", "owe%", "read%"]  # and the functions that it may call
+CALLED = ["append%", "owe%", "read%", "move%"]  # and the functions that it may call
 
 # One statement a row, and only about what belongs to the owner of our own tables: a schema may be
 # shared with strangers.

@@ -38,7 +38,8 @@ class Lease:
 
     Whether it is held is judged on this machine's monotonic clock from before the question was
     sent, so a slow answer can only make the term shorter. Whoever stands by counts a term from
-    when it has seen the holder's last writing, so never from earlier than the holder does.
+    when it has seen the holder's last writing, so never from earlier than the holder does. With an
+    *application_id* it is held only while the database is not another application's.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class Lease:
         *,
         name: str,
         holder: str,
+        application_id: str | None = None,
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._database = database
         self._name = name
         self._holder = holder
+        self._application_id = application_id
         self._monotonic = monotonic or (lambda: machine.monotonic())  # noqa: PLW0108 - a test may set it
         self._until = 0.0
         self._seen: Sighting | None = None
@@ -91,7 +94,7 @@ class Lease:
         """Put our name into the row, if it is there, or if *writing* is the newest."""
 
         async def write(connection: Connection) -> bool:
-            arguments = (self._name, self._holder, TERM, writing)
+            arguments = (self._name, self._holder, TERM, writing, self._application_id)
             return await connection.fetchval(statement("claim_lease"), *arguments) is not None
 
         return await self._database.run(write)

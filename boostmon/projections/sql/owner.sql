@@ -1,0 +1,2 @@
+-- The application whose database this is.
+SELECT application_id FROM application
