@@ -1,5 +1,6 @@
 """Who may do what is judged by what Discord says now, not by what the gateway has told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -321,6 +322,9 @@ async def test_a_server_that_nobody_told_of_is_asked_for(town: Town) -> None:
     assert TOO_LOW in refused_at_once(await town.say("mona", "settime", **SET, role="Admin"))
     await town.say("mona", "settime", **SET, role="VIP")
     assert ["TimerSet"] == await town.events()
+    async with asyncio.timeout(20):
+        while town.roles_of("max") != ["VIP"]:  # noqa: ASYNC110 - Discord does not tell the test
+            await asyncio.sleep(0.05)
 
     await silent(town)
     assert UNTOLD == refused_at_once(await town.say("mona", "settime", **SET, role="Trial"))

@@ -26,6 +26,7 @@ from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.plain_refusals import make_plain
+from boostmon.bot.presence import Presence
 from boostmon.bot.reading import Reading
 from boostmon.bot.reconciler import Reconciler
 from boostmon.bot.registration import keep_registered
@@ -74,6 +75,16 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     quiet_seconds: float = 2.0
 
 
+class Speaking(Struct, frozen=True, kw_only=True):
+    """What speaks to Discord."""
+
+    pace: Pace
+    api: DiscordApi
+    relay: Relay
+    server: ServerView
+    presence: Presence
+
+
 class Parts(Struct, frozen=True, kw_only=True):
     """A bot, put together."""
 
@@ -83,6 +94,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     body: Body
     looks: Looks
     reconciler: Reconciler
+    presence: Presence
 
     def on_hint(self, channel: str, payload: str) -> None:
         """Take a NOTIFY: something was recorded, or became of an effect.
@@ -123,6 +135,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
                 parts.looks.run(),
                 parts.reconciler.run(),
                 identity.keep(),
+                parts.presence.run(),
                 _when_ready(parts, surroundings.discord),
                 listen(surroundings.owner_url, (LOG_CHANNEL, EFFECTS_CHANNEL), parts.on_hint),
             )
@@ -135,7 +148,8 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     metrics = surroundings.vitals.metrics
     tally, store, timers = Tally(metrics), EventStore(database), RoleTimers(database)
     handler, effects = CommandHandler(store, clock), Effects(database)
-    pace, api, relay = _to_discord(bot, tally, surroundings)
+    speaking = _to_discord(bot, tally, surroundings)
+    api, relay = speaking.api, speaking.relay
     sweeper = Sweeper(
         store=store,
         timers=timers,
@@ -147,9 +161,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
     store.observe(tally.appended)
     for wake in (sweeper.wake, relay.wake):
         store.subscribe(wake)
-    looks, reconciler = _looks(
-        bot, surroundings, tally=tally, handler=handler, api=api, relay=relay
-    )
+    looks, reconciler = _looks(bot, surroundings, speaking, tally=tally, handler=handler)
     signal = EffectSignal(relay.delay)
     asking = Asking(api)
     cog = TimerCog(
@@ -169,31 +181,39 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         database=database,
         gateway=Gateway(bot, metrics),
         handler=handler,
-        pace=pace,
+        pace=speaking.pace,
         reading=Reading(effects),
         relay=relay,
         sweeper=sweeper,
     )
-    return Parts(bot=bot, cog=cog, signal=signal, body=body, looks=looks, reconciler=reconciler)
+    return Parts(
+        bot=bot,
+        cog=cog,
+        signal=signal,
+        body=body,
+        looks=looks,
+        reconciler=reconciler,
+        presence=speaking.presence,
+    )
 
 
 def _looks(
     bot: BoostMon,
     surroundings: Surroundings,
+    speaking: Speaking,
     *,
     tally: Tally,
     handler: CommandHandler,
-    api: DiscordApi,
-    relay: Relay,
 ) -> tuple[Looks, Reconciler]:
     """Put together what follows from what Discord shows, and have *bot* tell of it."""
     database, clock = surroundings.database, surroundings.clock
+    api, relay = speaking.api, speaking.relay
     standings, audit_log = Standings(database), AuditLog(api)
     agreement = Agreement(
         standings=standings,
         api=api,
         audit_log=audit_log,
-        server=ServerView(bot),
+        server=speaking.server,
         handler=handler,
         relay=relay,
         clock=clock,
@@ -222,16 +242,15 @@ def _looks(
     return looks, bot.reconciler
 
 
-def _to_discord(
-    bot: BoostMon, tally: Tally, surroundings: Surroundings
-) -> tuple[Pace, DiscordApi, Relay]:
+def _to_discord(bot: BoostMon, tally: Tally, surroundings: Surroundings) -> Speaking:
     database, pace = surroundings.database, Pace(surroundings.limits)
     make_plain(bot, pace)
     count_invalid(bot, pace)
     count_requests(bot, surroundings.vitals.metrics)
     lease = Lease(database, name="relay", holder=uuid4().hex, application_id=bot.own_id)
     api = DiscordApi(bot.http, pace, partial(may_write, lease, pace))
-    owed, server = OwedEffects(database), ServerView(bot)
+    owed, presence = OwedEffects(database), Presence(api)
+    server = ServerView(bot, presence)
     notices = Notices(
         api=api,
         owed=owed,
@@ -241,7 +260,8 @@ def _to_discord(
         pace=pace,
     )
     delivery = Delivery(api=api, owed=owed, notices=notices, server=server)
-    return pace, api, Relay(owed=owed, lease=lease, delivery=delivery, pace=pace, tally=tally)
+    relay = Relay(owed=owed, lease=lease, delivery=delivery, pace=pace, tally=tally)
+    return Speaking(pace=pace, api=api, relay=relay, server=server, presence=presence)
 
 
 async def _when_ready(parts: Parts, discord: DiscordConfig) -> None:

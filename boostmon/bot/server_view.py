@@ -4,7 +4,7 @@ from typing import Protocol
 
 from disnake import Client, Guild, Role
 
-from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, escaped
+from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, RoleTooHighError, escaped
 from boostmon.bot.integrations import manager
 from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
 from boostmon.projections.open_effects import OUTAGE
@@ -28,17 +28,26 @@ class Server(Protocol):
         """Say what must be done before BoostMon may give or take a role."""
 
 
-class ServerView:
-    """Answers from the cache of *client*; nothing is asked of Discord."""
+class Elsewhere(Protocol):
+    """Knows of the servers of which the gateway has not told."""
 
-    def __init__(self, client: Client) -> None:
+    def is_there(self, guild_id: str) -> bool:
+        """Tell whether the bot is in such a server."""
+        ...
+
+
+class ServerView:
+    """Answers from the cache of *client*; of a server that is not in it *presence* knows more."""
+
+    def __init__(self, client: Client, presence: Elsewhere) -> None:
         self._client = client
+        self._presence = presence
 
     def absence(self, guild_id: str) -> Verdict | None:
         """Say why nothing can be done in a server now; None when it is there."""
         guild = self._guild(guild_id)
         if guild is None:
-            return Stuck(INVITE)
+            return None if self._presence.is_there(guild_id) else Stuck(INVITE)
         if guild.unavailable or guild.me is None:
             return Passing(OUTAGE)
         return None
@@ -55,6 +64,8 @@ class ServerView:
     def remedy(self, guild_id: str, role_id: str) -> str:
         """Say what must be done before BoostMon may give or take a role."""
         guild, role = self._guild(guild_id), self._role(guild_id, role_id)
+        if guild is None and self._presence.is_there(guild_id):
+            return str(RoleTooHighError())
         if guild is None or guild.me is None:
             return INVITE
         if guild.me.current_timeout is not None:  # what a member may do, disnake tells without it

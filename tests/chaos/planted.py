@@ -31,7 +31,7 @@ def role_before_event() -> None:
 
     def to_discord(*arguments: Any) -> Any:
         made = connect(*arguments)
-        apis.append(made[1])
+        apis.append(made.api)
         return made
 
     async def sweep(self: Any, page: list[Any], now: int) -> int:
