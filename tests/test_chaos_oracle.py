@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from boostmon.database.embedded import EmbeddedPostgres
+from tests.chaos.before import UNBEARABLE
+from tests.chaos.blows import ROUND
 from tests.chaos.evidence import Effect, Event, Evidence
 from tests.chaos.oracle import judge
 from tests.chaos.oracle_roles import EPOCH_MS
@@ -257,3 +259,7 @@ async def test_the_clock_of_a_server_is_set_and_nobody_elses() -> None:
                         assert clock.told_at(told.timestamp()) < told.timestamp() - off + 2
                 finally:
                     await connection.close()
+
+
+def test_what_the_release_before_cannot_bear_is_trouble_that_there_is() -> None:
+    assert UNBEARABLE.keys() < ROUND.keys()

@@ -33,7 +33,7 @@ from tests.test_cli import discord, eventually, registered
 from tests.town import Town
 
 CHAIN = "SELECT position, version, data::text, recorded_at, hash FROM events ORDER BY position"
-PER_SECOND = 2.5
+PER_SECOND = 2.0
 SECONDS = 90.0  # at most: the test ends it
 LOOK = 0.1
 WITHIN = 40.0
@@ -107,7 +107,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_does_nothing_twice(
             before = await written(stage)
             await new.start()
             await until(lambda: stage.world.listens == 2)
-            await carried_out(stage, 4)
+            await carried_out(stage, 3)
             old.signal(number)
             code = await asyncio.wait_for(old.process.wait(), WITHIN)
             ended = time.time()
@@ -115,7 +115,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_does_nothing_twice(
                 if number == signal.SIGKILL:
                     await owner.execute(LET_GO)
                 assert [] == await pending(owner)
-            await carried_out(stage, 4)
+            await carried_out(stage, 2)
             load.cancel()
             await answered(stage, since=ended)
             await quiet(stage)

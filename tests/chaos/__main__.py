@@ -13,6 +13,7 @@ import click
 import structlog
 from msgspec import structs
 
+from tests.chaos.before import UNBEARABLE
 from tests.chaos.blows import ROUND
 from tests.chaos.driver import Plan, Summary, run, short
 from tests.release_before import release_before
@@ -35,6 +36,8 @@ def main() -> None:
     plan = short(seed) if arguments.short else Plan(minutes=arguments.minutes, seed=seed)
     without = ROUND.keys() - set(arguments.only.split(",")) if arguments.only else set()
     without |= set(arguments.without.split(",")) if arguments.without else set()
+    if arguments.old and not arguments.only:
+        without |= UNBEARABLE.keys()
     plan = structs.replace(
         plan,
         plant=arguments.plant,

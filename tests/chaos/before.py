@@ -1,0 +1,13 @@
+"""What the release before cannot bear: kinds of trouble in which it keeps no promise itself.
+
+A run beside it leaves these out, as the oracle cannot tell which process broke something. All the
+others it has to bear. `--only` has them all the same.
+"""
+
+UNBEARABLE = {
+    "rejoin": "It believes that a role which it has given before a member left was taken by hand "
+    "when somebody gives another role to the member who has come back.",
+    "late write": "It forgets what it has given up, and Discord may still do: a role is taken or "
+    "given when nobody looks any more, and the timer of one that was taken is ended.",
+    "stray events": "It hears of members by events alone: what is lost is never made up for.",
+}
