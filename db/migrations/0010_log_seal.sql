@@ -101,12 +101,17 @@ CREATE TRIGGER log_seal_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON log_seal
 ALTER TABLE log_seal ENABLE ALWAYS TRIGGER log_seal_is_kept;
 
 -- What the hash of the event `version` of a stream covers besides the event.
-CREATE FUNCTION name_hashed(stream integer, version integer) RETURNS bytea LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN version = 1 THEN (
+CREATE FUNCTION name_hashed(stream integer, version integer) RETURNS bytea LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF version <> 1 THEN
+        RETURN '';
+    END IF;
+    RETURN (
         SELECT seal.digest || our_schema.stream_name(s.person_id, s.role_id)
         FROM our_schema.log_seal AS seal, our_schema.streams AS s
         WHERE s.stream_id = stream
-    ) ELSE '' END
+    );
+END
 $$;
 
 -- What is hashed of an event: the binary form of an array of texts is a header of 20 bytes, then length and bytes
@@ -186,17 +191,11 @@ BEGIN
 END
 $$;
 
--- Of the form that `is_snowflake` asks for.
-CREATE FUNCTION refuse_unless_ids(ids text[]) RETURNS void LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    id text;
-BEGIN
-    FOREACH id IN ARRAY ids LOOP
-        IF (id ~ '^[1-9][0-9]{0,19}$' AND id::numeric < 18446744073709551616) IS NOT TRUE THEN
-            RAISE EXCEPTION 'that is no id of Discord: %', id USING ERRCODE = 'check_violation';
-        END IF;
-    END LOOP;
-END
+-- Of the form that `is_snowflake` asks for; a regular expression would take longer.
+CREATE FUNCTION is_id(id text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT ltrim(id, '0123456789') = '' AND id COLLATE "C" >= '1' AND (
+        octet_length(id) < 20 OR octet_length(id) = 20 AND id COLLATE "C" <= '18446744073709551615'
+    )
 $$;
 
 CREATE OR REPLACE FUNCTION person_of(wanted text) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
@@ -208,7 +207,9 @@ BEGIN
     END IF;
     SELECT person_id INTO found_id FROM our_schema.people WHERE user_id = wanted;
     IF found_id IS NULL THEN
-        PERFORM our_schema.refuse_unless_ids(ARRAY[wanted]);
+        IF our_schema.is_id(wanted) IS NOT TRUE THEN
+            RAISE EXCEPTION 'that is no id of Discord: %', wanted USING ERRCODE = 'check_violation';
+        END IF;
         INSERT INTO our_schema.people (user_id) VALUES (wanted) RETURNING person_id INTO found_id;
     END IF;
     RETURN found_id;
@@ -221,7 +222,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     made integer;
 BEGIN
-    PERFORM our_schema.refuse_unless_ids(ARRAY[of_guild, of_role]);
+    IF (our_schema.is_id(of_guild) AND our_schema.is_id(of_role)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'no ids of Discord: %, %', of_guild, of_role USING ERRCODE = 'check_violation';
+    END IF;
     INSERT INTO our_schema.streams (guild_id, person_id, role_id)
     VALUES (of_guild, our_schema.person_of(of_user), of_role)
     RETURNING stream_id INTO made;
@@ -404,6 +407,7 @@ DECLARE
     the_guild text;
     the_version integer;
     is_put_off boolean;
+    the_person integer;
     named bytea := '';
     kind_owed text;
 BEGIN
@@ -447,7 +451,13 @@ BEGIN
     END IF;
 
     IF the_stream IS NULL THEN
-        the_stream := our_schema.new_stream(of_guild, of_user, of_role);
+        IF (our_schema.is_id(of_guild) AND our_schema.is_id(of_role)) IS NOT TRUE THEN
+            RAISE EXCEPTION 'no ids of Discord: %, %', of_guild, of_role USING ERRCODE = 'check_violation';
+        END IF;
+        the_person := our_schema.person_of(of_user);
+        INSERT INTO our_schema.streams (guild_id, person_id, role_id) VALUES (of_guild, the_person, of_role)
+        RETURNING stream_id INTO the_stream;
+        SELECT l.digest || our_schema.stream_name(the_person, of_role) INTO named FROM our_schema.log_seal AS l;
     ELSIF is_put_off THEN
         -- What is still owed for this timer may no longer be true: it is looked at again.
         UPDATE our_schema.effects SET due_at = recorded
@@ -459,8 +469,8 @@ BEGIN
 
     "position" := coalesce("position", 0) + 1;
     the_version := the_version + 1;
-    IF the_version = 1 THEN
-        named := our_schema.name_hashed(the_stream, 1);
+    IF the_version = 1 AND named = '' THEN
+        named := our_schema.name_hashed(the_stream, 1);  -- never: a stream has an event from the start
     END IF;
     INSERT INTO our_schema.events (
         position, stream_id, version, data, actor, source, command_id, ordinal, recorded_at, hash
@@ -554,6 +564,8 @@ DECLARE
     positions bigint[] := items;
     hashes bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(event_data)]);
     known integer[];  -- the streams that were there before
+    the_person integer;
+    sealed bytea;
     named bytea;
 BEGIN
     IF our_schema.lock_log() IS NULL OR NOT our_schema.is_recordable(sources, effect_kinds, event_data) THEN
@@ -642,17 +654,28 @@ BEGIN
             CONTINUE;
         END IF;
 
+        named := '';
         IF the_stream IS NULL THEN
-            the_stream := our_schema.new_stream(guild_ids[i], user_ids[i], role_ids[i]);
+            IF (our_schema.is_id(guild_ids[i]) AND our_schema.is_id(role_ids[i])) IS NOT TRUE THEN
+                RAISE EXCEPTION 'no ids of Discord: %, %', guild_ids[i], role_ids[i]
+                    USING ERRCODE = 'check_violation';
+            END IF;
+            IF sealed IS NULL THEN
+                SELECT l.digest INTO sealed FROM our_schema.log_seal AS l;
+            END IF;
+            the_person := our_schema.person_of(user_ids[i]);
+            INSERT INTO our_schema.streams (guild_id, person_id, role_id)
+            VALUES (guild_ids[i], the_person, role_ids[i])
+            RETURNING stream_id INTO the_stream;
+            named := sealed || our_schema.stream_name(the_person, role_ids[i]);
         ELSE
             known := known || the_stream;
         END IF;
         IF the_actor IS NULL THEN
             the_actor := our_schema.person_of(actor_ids[i]);
         END IF;
-        named := '';
-        IF the_version = 0 THEN
-            named := our_schema.name_hashed(the_stream, 1);
+        IF the_version = 0 AND named = '' THEN
+            named := our_schema.name_hashed(the_stream, 1);  -- never: a stream has an event from the start
         END IF;
         FOR j IN first_event .. next_event - 1 LOOP
             last_position := last_position + 1;
