@@ -201,6 +201,15 @@ async def test_an_upgraded_database_goes_on(before: Database, empty_schema: Sche
 # Beside a process of this release.
 
 
+async def test_the_database_still_understands_all_that_it_says(
+    release: Release, owner: asyncpg.Connection
+) -> None:
+    statements = sorted((release.tree / "boostmon").rglob("*.sql"))
+    assert len(statements) > 20
+    for path in statements:
+        await owner.prepare(path.read_text(encoding="utf-8"))
+
+
 async def attempted_before(
     release: Release, database: Database, owner: asyncpg.Connection
 ) -> OwedEffect:
