@@ -5,6 +5,7 @@ from msgspec import structs
 
 from tests.simulation import shapes
 from tests.simulation.plan import plan
+from tests.simulation.planted import PLANTS
 from tests.simulation.run import run
 from tests.simulation.shrink import shrink
 from tests.simulation.trace import Trace
@@ -12,15 +13,35 @@ from tests.simulation.trace import Trace
 SHORT = structs.replace(shapes.ALL, seconds=900.0)
 
 
-@pytest.mark.parametrize("seed", range(1, 8))
+# Of each seed: commands and answers of Discord, at least.
+WORK = {
+    1: (3_000, 29_000),
+    2: (2_900, 28_000),
+    3: (2_800, 26_000),
+    4: (2_600, 26_500),
+    5: (2_700, 27_000),
+    6: (3_200, 33_000),
+    7: (3_000, 33_000),
+}
+FAULTS = 5_000
+
+
+@pytest.mark.parametrize("seed", WORK)
 def test_no_promise_is_broken(seed: int) -> None:
-    """Together: 20,000 commands, 200,000 answers of Discord and 5,000 faults at least."""
     summary = run(plan(seed, shapes.ALL))
 
     assert [] == summary.violations
-    assert summary.commands > 2_900
-    assert summary.answers > 23_000
-    assert summary.faults.total() > 5_000
+    commands, answers = WORK[seed]
+    assert summary.commands >= commands
+    assert summary.answers >= answers
+    assert summary.faults.total() >= FAULTS
+
+
+def test_it_is_much_together() -> None:
+    commands, answers = (sum(column) for column in zip(*WORK.values(), strict=True))
+
+    assert commands >= 20_000
+    assert answers >= 200_000
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
@@ -33,12 +54,33 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert len(first.lines) > 2_000
 
 
-def test_a_planted_bug_is_found_and_its_story_is_short() -> None:
-    broken = plan(1, structs.replace(shapes.ALL, seconds=1800.0))
-    assert run(broken, plant="gift-taken").violations
+# The first seed that finds each bug, and what the oracle says of it.
+FOUND = {
+    "old-absence": (1, "nobody did that"),
+    "doubt-forgotten": (1, "its role is"),
+    "superseded-doubt": (1, "its role is"),
+    "lease-ignored": (2, "without the lease"),
+    "clock-believed": (1, "early"),
+    "lease-by-its-time": (1, "without the lease"),
+    "gift-taken": (3, "after the end, and taken"),
+    "nonce-dropped": (1, "stands"),
+}
 
-    moments = [moment for moment in broken.moments if moment.kind != "command"]
-    story = shrink(
-        broken, lambda shorter: len(set(shorter.moments) & set(moments[:3])) == 3, most=100
-    )
-    assert moments[:3] == list(story.moments)
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_bug_is_found(plant: str) -> None:
+    seed, said = FOUND[plant]
+
+    summary = run(plan(seed, shapes.FINDING[plant]), plant=plant)
+
+    assert any(said in violation.text for violation in summary.violations)
+
+
+def test_a_story_that_goes_wrong_is_told_in_short() -> None:
+    broken = plan(1, structs.replace(shapes.ALL, seconds=600.0))
+    guilty = {moment for moment in broken.moments if moment.kind != "command"}
+    guilty = set(sorted(guilty, key=lambda moment: moment.at)[:3])
+
+    story = shrink(broken, lambda shorter: guilty <= set(shorter.moments), most=100)
+
+    assert guilty == set(story.moments)

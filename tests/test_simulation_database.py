@@ -38,7 +38,7 @@ USERS = tuple(f"150000000000000000{n}" for n in range(5))
 ROLES = ("1700000000000000001", "1700000000000000002")
 NAMES = ("settime", "settime", "addtime", "removetime", "pausetime", "resumetime", "cleartime")
 # What the bot asks that the simulation leaves out: nobody there looks at it.
-UNUSED = {"may_write", "open_effects_counted", "stuck_of_member", "of_member", "commands_known"}
+UNUSED = {"may_write", "open_effects_counted", "stuck_of_member", "commands_known"}
 STEPS = 400
 
 EVENTS_TABLE = """
@@ -216,6 +216,7 @@ def _reading(random: Random) -> list[Act]:
         lambda side: side.channels.find(user),
         lambda side: side.timers.due(now, (0, 0), 10),
         lambda side: side.timers.next_due_at(now),
+        lambda side: side.timers.of_member(GUILDS[int(user) % 2], user),
     ]
 
 

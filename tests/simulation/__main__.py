@@ -22,7 +22,9 @@ def main() -> None:
     arguments = _arguments()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     click.echo(f"seed {seed}")
-    shape = structs.replace(shapes.ALL, seconds=arguments.seconds)
+    shape = shapes.FINDING.get(arguments.plant, shapes.ALL)
+    if arguments.seconds is not None:
+        shape = structs.replace(shape, seconds=arguments.seconds)
     trace = Trace(keeps=arguments.trace)
     began = time.perf_counter()
     summary = run(plan(seed, shape), trace, plant=arguments.plant)
@@ -74,7 +76,7 @@ def table(summary: Summary, seconds: float) -> dict[str, object]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--seconds", type=float, default=shapes.ALL.seconds, help="simulated")
+    parser.add_argument("--seconds", type=float, help="simulated")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="a bug to be found")
     parser.add_argument("--shrink", type=int, default=0, metavar="RUNS", help="to a short story")
     parser.add_argument("--trace", action="store_true", help="print what happened, line by line")

@@ -129,6 +129,7 @@ def _record(
         ordinal=ordinal,
         recorded_at=recorded_at,
         true_at=tables.truth(),
+        sent_at=tables.sent_at,
         hash=event_hash(
             tables.events[-1].hash if tables.events else b"",
             (position, stream.number, version, ordinal, micros),

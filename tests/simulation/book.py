@@ -14,6 +14,7 @@ class Word(Struct):
     order: Any
     handled: list[Handled] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # what Discord has shown the caller
     served_at: list[float] = field(default_factory=list)
 
 

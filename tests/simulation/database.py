@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -55,37 +56,44 @@ class Server:
     def ask(self, query: str, arguments: tuple[object, ...], reply: Reply) -> None:
         """Carry a statement out after a while, and *reply*."""
         self.asked += 1
-        mood, now, twin = self.mood, self.timeline.now, self.twins[query]
+        mood, now = self.mood, self.timeline.now
+        work = partial(self._do, self.twins[query], arguments, now)
         seconds = QUICKEST + self._random() * (SLOWEST - QUICKEST)
         if mood.away_until > now:
             self.timeline.after(seconds, lambda: _fail(reply))
         elif mood.silent_until > now:
-            late = mood.silent_until - now
-            self.timeline.after(late, lambda: self._do(twin, arguments, reply))
+            self.timeline.after(mood.silent_until - now, lambda: work(reply))
             self.timeline.after(COMMAND_TIMEOUT, lambda: _fail(reply))
         elif mood.losing is not None and mood.losing.random() < 0.3:
             mood.count("statement lost")
             if mood.losing.random() < 0.5:
-                self.timeline.after(seconds, lambda: self._do_untold(twin, arguments))
+                self.timeline.after(seconds, lambda: work(None))
             self.timeline.after(2 * seconds, lambda: _fail(reply))
         elif mood.slow is not None:
             mood.count("statement slow")
             late = mood.slow.random() ** 3 * 8
-            self.timeline.after(late, lambda: self._do(twin, arguments, reply, late=late / 4))
+            self.timeline.after(late, lambda: work(reply, late=late / 4))
         else:
-            self.timeline.after(seconds, lambda: self._do(twin, arguments, reply))
+            self.timeline.after(seconds, lambda: work(reply))
 
     def _do(
-        self, twin: Twin, arguments: tuple[object, ...], reply: Reply, *, late: float = 0.0
+        self,
+        twin: Twin,
+        arguments: tuple[object, ...],
+        sent_at: float,
+        reply: Reply | None,
+        *,
+        late: float = 0.0,
     ) -> None:
+        """Carry a statement out that was *sent_at* some time; *reply* to it, if anybody hears."""
+        self.tables.sent_at = sent_at
         rows = twin(self.tables, *arguments)
+        if reply is None:
+            return
         if late:
             self.timeline.after(late, lambda: _answer(reply, rows))
         else:
             _answer(reply, rows)
-
-    def _do_untold(self, twin: Twin, arguments: tuple[object, ...]) -> None:
-        twin(self.tables, *arguments)
 
 
 def _answer(reply: Reply, rows: list[dict[str, Any]]) -> None:

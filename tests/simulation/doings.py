@@ -42,11 +42,10 @@ class Doings:
         listening = [p for p in universe.processes if p.turns]
         if not there or not listening or guild.unavailable:
             return
-        word = universe.book.words[order.command_id] = Word(order)
-        twice = number % 2
+        universe.book.words[order.command_id] = Word(order)
+        twice, made_at = number % 2, round(universe.discord.clock() * 1000)
         for n in range(1 + twice):
-            word.served_at.append(universe.timeline.now)
-            listening[(number // 2 + n) % len(listening)].serve(order)
+            listening[(number // 2 + n) % len(listening)].serve(order, made_at)
 
     def _leave(self, moment: Moment) -> None:
         discord = self._universe.discord

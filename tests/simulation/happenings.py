@@ -102,7 +102,7 @@ class Happenings:
     def _suspend(self, moment: Moment) -> None:
         if process := self._chosen(moment):
             process.freeze()
-            self._later(moment.seconds, lambda: _resume(process, moment.seconds))
+            self._later(moment.seconds, lambda: process.resume(moment.seconds))
 
     def _away(self, moment: Moment) -> None:
         universe = self._universe
@@ -236,11 +236,6 @@ class Happenings:
 
 def _random(moment: Moment) -> Random:
     return Random(moment.number)  # noqa: S311 - a plan to be had again, no secret
-
-
-def _resume(process: Process, seconds: float) -> None:
-    process.clocks.suspended += seconds
-    process.thaw()
 
 
 def _unless(place: object, name: str, drawn: Random) -> None:

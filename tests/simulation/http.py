@@ -11,18 +11,21 @@ from random import Random
 from typing import Any
 
 import aiohttp
+from disnake import HTTPException
 
 from boostmon import machine
 from boostmon.bot.discord_time import second_of
 from boostmon.database.agreed_clock import AgreedClock
 from tests.simulation.discord import BOT_ID, Discord
 from tests.simulation.limits import Left, Limits, Refused
-from tests.simulation.rest import Refusal, Request, carry_out, too_fast
+from tests.simulation.rest import REPLY, Refusal, Request, carry_out, too_fast
 from tests.simulation.trace import Trace
 from tests.simulation.weather import Fate, Weather, hurt, usual
 
 TOKEN = base64.urlsafe_b64encode(BOT_ID.encode()).decode().rstrip("=") + ".simulated"
 TIME_WITHIN = 3.0  # seconds
+FREE: Left | Refused = Left(5, 1.0)  # answers to interactions do not count towards the limits
+FAILED = 300
 LATE_REQUESTS = ("PUT", "DELETE", "POST")
 
 
@@ -67,7 +70,7 @@ class Wire:
         if fate.name:
             self.counts[fate.name] += 1
         self.under_way[place_of(request)] += 1
-        if request.method != "GET" and self.speaker() != request.by:
+        if request.method != "GET" and request.path != REPLY and self.speaker() != request.by:
             self.unasked.append((self.discord.timeline.now, request))
         now = self.discord.timeline.now
         self.trace.note(now, request.by, request.method, *request.ids.values(), fate.name)
@@ -90,14 +93,17 @@ class Wire:
                 if weather.path not in ("", request.path):
                     continue
                 late = self.late and request.method in LATE_REQUESTS
-                if fate := hurt(weather, late=late):
+                rarely = request.path == REPLY  # or few commands would be heard at all
+                if fate := hurt(weather, late=late, rarely=rarely):
                     return fate
         return usual(self._random)
 
     def _arrive(self, request: Request, fate: Fate, reply: Reply) -> None:
         """Count it against the limits, when it is there."""
         timeline = self.discord.timeline
-        left = self.limits.count(request.kind, request.method, request.place, timeline.now)
+        left = FREE
+        if request.path != REPLY:
+            left = self.limits.count(request.kind, request.method, request.place, timeline.now)
         if isinstance(left, Refused):
             if request.kind != "opening":
                 self.too_fast.append((timeline.now, request))
@@ -158,7 +164,7 @@ class Http:
         """Have *clock* hear the date of each answer, and ask for one when it wants to."""
 
         def hear(answer: Answer, sent: float) -> None:
-            second = second_of(answer.headers)
+            second = _second_of(answer.headers.get("Date"))
             if second is not None:
                 clock.hear(second, sent=sent, received=machine.monotonic())
 
@@ -187,18 +193,30 @@ class Http:
         )
 
         async def send(_: object) -> Answer:
-            if self.closed:
-                raise aiohttp.ClientError
-            reply: Reply = asyncio.get_running_loop().create_future()
-            sent = machine.monotonic()
-            self._wire.send(request, reply)
             async with asyncio.timeout(given["timeout"].total):
-                answer = await reply
-            self._hear(answer, sent)
-            return answer
+                return await self._sent(request)
 
         answer = await judge(None, send)
         return answer.body
+
+    async def answer(self, method: str, interaction_id: str) -> None:
+        """Answer an interaction, edit the answer or delete it."""
+        ids = {"interaction_id": interaction_id}
+        request = Request(method=method, path=REPLY, ids=ids, by=self._name, json={}, params={})
+        answer = await self._sent(request)
+        if answer.status >= FAILED:
+            response: Any = answer
+            raise HTTPException(response, "")
+
+    async def _sent(self, request: Request) -> Answer:
+        if self.closed:
+            raise aiohttp.ClientError
+        reply: Reply = asyncio.get_running_loop().create_future()
+        sent = machine.monotonic()
+        self._wire.send(request, reply)
+        answer = await reply
+        self._hear(answer, sent)
+        return answer
 
 
 def place_of(request: Request) -> tuple[str, ...]:
@@ -230,6 +248,11 @@ def _headers(left: Left, clock: float) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
+
+
+@lru_cache(maxsize=4)
+def _second_of(date: str | None) -> int | None:
+    return second_of({} if date is None else {"Date": date})
 
 
 def _failure(status: int) -> Answer:

@@ -7,7 +7,7 @@ import heapq
 from asyncio import BaseEventLoop, events
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from itertools import count
 from typing import Any
 
@@ -31,12 +31,46 @@ class OrderedTask(asyncio.Task[Any]):
         return self._serial
 
 
+class Soon(events.Handle):
+    """A handle that is made without a look at the debug mode."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        loop: Any,
+        context: Context | None,
+    ) -> None:
+        self._context = context or copy_context()
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
+class Timer(events.TimerHandle):
+    """The same for what is done at some time."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        loop: Any,
+        context: Context | None,
+    ) -> None:
+        Soon.__init__(self, callback, args, loop, context)  # type: ignore[arg-type]
+        self._when, self._scheduled = when, False
+
+
 class VirtualLoop(BaseEventLoop):
     """The loop of one simulated process."""
 
     _ready: deque[Any]
-    _scheduled: list[Any]
-    _timer_cancelled_count: int
+    _scheduled: list[Any]  # when, a number, and the handle: compared without a look at the last
 
     def __init__(self, clocks: Clocks) -> None:
         super().__init__()
@@ -44,38 +78,38 @@ class VirtualLoop(BaseEventLoop):
         self.time = clocks.monotonic  # type: ignore[method-assign] # it is called all the time
         self.left: set[asyncio.Task[Any]] = set()
         self.set_task_factory(_new_task)  # type: ignore[arg-type] # of its own class
-        self.set_debug(False)
+        self.get_debug = bool  # type: ignore[method-assign] # asked for each future: never
         self.ready = self._ready
 
     def call_at(  # type: ignore[override] # asyncio ties the arguments to the callback
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Have *callback* called, never in this very moment."""
-        return super().call_at(max(when, self.time() + SHORTEST), callback, *args, context=context)
+        when = max(when, self.time() + SHORTEST)
+        handle = Timer(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, (when, next(_serials), handle))
+        return handle
 
     def call_soon(  # type: ignore[override] # the same
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """Have *callback* called in the next turn."""
-        handle = events.Handle(callback, args, self, context)
+        handle = Soon(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
     def next_at(self) -> float:
         """Tell when the next timer is due, in the time of the `Timeline`."""
         scheduled = self._scheduled
-        while scheduled and scheduled[0]._cancelled:
-            self._timer_cancelled_count -= 1
-            heapq.heappop(scheduled)._scheduled = False
-        return scheduled[0]._when + self._clocks.suspended if scheduled else float("inf")
+        while scheduled and scheduled[0][2]._cancelled:
+            heapq.heappop(scheduled)
+        return scheduled[0][0] + self._clocks.suspended if scheduled else float("inf")
 
     def ring(self, now: float) -> None:
         """Make ready what was to be done by *now*."""
         suspended, scheduled = self._clocks.suspended, self._scheduled
-        while scheduled and scheduled[0]._when + suspended <= now:  # the sum that `next_at` is
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False
-            self._ready.append(handle)
+        while scheduled and scheduled[0][0] + suspended <= now:  # the sum that `next_at` is
+            self._ready.append(heapq.heappop(scheduled)[2])
 
     def step(self) -> None:
         """Do all that is ready, and what becomes ready by that."""
@@ -85,7 +119,10 @@ class VirtualLoop(BaseEventLoop):
             while ready:
                 handle = ready.popleft()
                 if not handle._cancelled:
-                    _call(handle)
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except Exception as error:  # noqa: BLE001 - asyncio's own way
+                        self.call_exception_handler({"message": repr(error), "exception": error})
                 steps += 1
                 if steps > MOST_STEPS:
                     raise RuntimeError("a process never comes to rest")
@@ -98,16 +135,6 @@ class VirtualLoop(BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Wake nobody: there is no other thread."""
-
-
-def _call(handle: Any) -> None:
-    """Call what a handle holds, as asyncio does."""
-    try:
-        handle._context.run(handle._callback, *handle._args)
-    except (SystemExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # noqa: BLE001 - asyncio's own way
-        handle._loop.call_exception_handler({"message": repr(error), "exception": error})
 
 
 def _new_task(

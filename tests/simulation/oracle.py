@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from boostmon.bot import replies
 from boostmon.bot.refusals import INVITE
 from tests.simulation.tables import OPEN
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.universe import Universe
 
 
+CARDS = "Timed Role "  # how the titles of outcomes begin
 MEMORY = 12.0  # seconds that Discord remembers what it was asked
 
 
@@ -82,6 +84,12 @@ def _commands(universe: "Universe") -> Iterator[Violation]:
             yield Violation("wrong", f"{word.order.name} {command_id} was refused, and is recorded")
         if times > 1:
             yield Violation("twice", f"{word.order.name} {command_id} counts {times} times")
+        if replies.NOTHING_RECORDED in word.said and times:
+            yield Violation("wrong", f"{word.order.name} {command_id} was said not to be recorded")
+        if not word.handled and any(said.startswith(CARDS) for said in word.said):
+            yield Violation(
+                "lost", f"{word.order.name} {command_id} was shown, and not carried out"
+            )
         if len({handled.events for handled in word.handled}) > 1:
             yield Violation("twice", f"{word.order.name} {command_id} has done two things")
     for command_id in found:

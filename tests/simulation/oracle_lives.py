@@ -48,7 +48,8 @@ def ends(universe: Universe) -> Iterator[Violation]:
 def _lives(universe: Universe, stream: Stream) -> Iterator[Violation]:
     life = Life()
     for event in stream.events:
-        facts, now = _decoder.decode(event.data), _began(universe, event)
+        facts = _decoder.decode(event.data)
+        now = _began(universe, event, facts.type)
         match facts.type, event.source:
             case "Expired", "sweeper":
                 if life.end is None or now < life.end - EARLY:
@@ -81,10 +82,16 @@ def _live(life: Life, facts: Facts, now: float) -> None:
             life.end, life.left = None, 0.0
 
 
-def _began(universe: Universe, event: Event) -> float:
-    """Return from when on an event counts, by the true time: a command, from when it was given."""
+def _began(universe: Universe, event: Event, kind: str) -> float:
+    """Return from when on an event counts, by the true time.
+
+    A countdown begins when it is recorded, and what is recorded was decided when it was sent; what
+    stops one counts from when it was asked for.
+    """
     word = universe.book.words.get(event.command_id)
-    return word.served_at[0] if word else event.true_at
+    if kind == "Paused" and word:
+        return max(at for at in word.served_at if at <= event.true_at)
+    return event.sent_at
 
 
 def _early(stream: Stream, event: Event, end: float | None, now: float) -> Violation:

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from boostmon.bot.guards import Action
 from boostmon.commands.decider import (
     AddTime,
     Clear,
@@ -15,9 +16,18 @@ from boostmon.events.timer import MINUTE, TimerId
 
 WARNINGS = (30, 25, 20, 15, 12, 10, 7, 5, 4, 3, 2, 1)  # minutes
 
+ACTIONS: dict[str, Action] = {
+    "settime": "set",
+    "addtime": "add",
+    "removetime": "remove",
+    "pausetime": "pause",
+    "resumetime": "resume",
+    "cleartime": "clear",
+}
+
 
 class Order(Struct, frozen=True, kw_only=True):
-    """One command of a person, with the id of its interaction."""
+    """One command of a person, with the id of its interaction; *unnamed*: they named no role."""
 
     command_id: str
     name: str
@@ -27,6 +37,7 @@ class Order(Struct, frozen=True, kw_only=True):
     caller_id: str
     minutes: int = 0
     channel_id: str | None = None
+    unnamed: bool = False
 
 
 def timer_of(order: Order) -> TimerId:

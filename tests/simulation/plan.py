@@ -26,7 +26,9 @@ LONGEST = 50  # minutes
 BY_DM = 0.15
 IN_BURSTS = 0.2
 BURST = (5, 30)  # commands of one kind that are given together
+SPREADS = (0.0, 0.1)  # seconds from one to the next
 AFTERMATH = 0.12  # of all commands are followed at once by another one on the same timer
+UNNAMED = 0.2  # of the commands that change a timer leave open which one is meant
 TWICE = 0.06  # of all interactions are taken by two processes
 
 
@@ -75,7 +77,7 @@ def role_of(guild_id: str, number: int) -> str:
 
 
 ROLE_NAMES = {
-    role_of(guild_id, number): f"Role {number}"
+    role_of(guild_id, number): f"Role {number} of {guild_id[-2:]}"
     for guild_id in GUILDS
     for number in range(ROLES_EACH)
 }
@@ -123,9 +125,10 @@ def _commands(random: Random, shape: Shape) -> list[Moment]:
         size = random.randint(*BURST) if random.random() < IN_BURSTS else 1
         name = random.choices(list(COMMANDS), list(COMMANDS.values()))[0]
         minutes = round(random.triangular(1, LONGEST, 30))
+        spread = random.choice(SPREADS) * size
         for _ in range(size):
             order = _order(random, name, minutes)
-            asked.append((at + random.uniform(0, size / 10), order))
+            asked.append((at + random.uniform(0, spread), order))
             if random.random() < AFTERMATH:
                 later = at + random.uniform(0.01, 4) * random.choice((0.1, 1, 10))
                 asked.append((later, _changed(random, order)))
@@ -135,7 +138,8 @@ def _commands(random: Random, shape: Shape) -> list[Moment]:
 
 def _command(random: Random, at: float, order: Order, number: int) -> Moment:
     twice = 1 if random.random() < TWICE else 0
-    order = structs.replace(order, command_id=f"2{number:018}")
+    unnamed = order.name != "settime" and random.random() < UNNAMED
+    order = structs.replace(order, command_id=f"2{number:018}", unnamed=unnamed)
     return Moment(at=at, kind="command", order=order, number=random.randrange(1 << 30) * 2 + twice)
 
 

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from types import SimpleNamespace
 from typing import Any, Protocol
 
+from msgspec import structs
+
+from boostmon.bot.answers import Answer
 from boostmon.bot.app import Parts
 from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
-from boostmon.bot.settling import StoppedError
 from boostmon.bot.tally import Tally
-from boostmon.commands.handler import Handled, Origin
-from boostmon.errors import BoostmonError, DatabaseUnavailableError, RejectedError
+from boostmon.errors import DatabaseUnavailableError
 from tests.simulation.book import Book
 from tests.simulation.clocks import Clocks
 from tests.simulation.database import MemoryDatabase, Server
@@ -18,11 +18,12 @@ from tests.simulation.discord import Discord
 from tests.simulation.gateway import Gateway, News
 from tests.simulation.http import Http, Wire
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.orders import Order, command_of, timer_of
+from tests.simulation.orders import Order
+from tests.simulation.talk import Interaction, Place, asked
 from tests.simulation.timeline import Timeline
 from tests.simulation.wiring import Ways, Wired, wire_up
 
-ASKED_WITHIN = 30.0
+CHOSEN_AFTER = 3.0  # seconds that somebody looks at a menu
 
 
 class Surroundings(Protocol):
@@ -93,13 +94,6 @@ class View:
         return f"Move BoostMon's role above {role_id} in {guild_id}."
 
 
-class Silent:
-    """Somebody's answer, which nobody reads."""
-
-    async def show(self, *_: Any, **__: Any) -> None:
-        """Show nothing."""
-
-
 class Process:
     """One process of the bot, from its start to its end; *failed*: it could not start."""
 
@@ -111,6 +105,7 @@ class Process:
         self.frozen = 0
         self.turns = True
         self.failed = False
+        self.wakes_at = float("inf")
         self._around = around
         self._turn = turn
         self._database = MemoryDatabase(around.server)
@@ -140,6 +135,13 @@ class Process:
         """Let it do what is ready."""
         self._turn(self.clocks)
         self.loop.step()
+        self.wakes_at = self.loop.next_at()
+
+    def resume(self, seconds: float) -> None:
+        """Go on after *seconds* of a suspend, in which its own clock stood still."""
+        self.clocks.suspended += seconds
+        self.wakes_at += seconds
+        self.thaw()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Have *work* done by this process."""
@@ -151,12 +153,15 @@ class Process:
         return task
 
     def hint(self, channel: str, payload: str) -> None:
-        """Take a NOTIFY."""
-        if self.alive and (wired := self._wired):
-            body = SimpleNamespace(sweeper=wired.sweeper, relay=wired.relay)
-            reconciler = wired.reconciler
-            parts: Any = SimpleNamespace(signal=wired.signal, body=body, reconciler=reconciler)
-            self.loop.call_soon(Parts.on_hint, parts, channel, payload)
+        """Take a NOTIFY; one that arrives while nothing is executed waits."""
+        wired = self._wired
+        if wired is None or not self.alive:
+            return
+        if self.turns:
+            self._turn(self.clocks)
+            Parts.on_hint(wired.hinted, channel, payload)
+        else:
+            self.loop.call_soon(Parts.on_hint, wired.hinted, channel, payload)
 
     def hear(self, news: News) -> None:
         """Take what the gateway tells."""
@@ -168,10 +173,10 @@ class Process:
         if self.alive and (wired := self._wired):
             self.loop.call_soon(lambda: self.spawn(wired.ear.get_ready()))
 
-    def serve(self, order: Order) -> None:
-        """Take a person's command."""
+    def serve(self, order: Order, made_at: int) -> None:
+        """Take a person's command; Discord made its interaction at *made_at*, in epoch ms."""
         if self.alive:
-            self.loop.call_soon(lambda: self.spawn(self._serve(order)))
+            self.loop.call_soon(lambda: self.spawn(self._serve(order, made_at)))
 
     def kill(self) -> None:
         """End it at once: nothing of it runs any more."""
@@ -205,6 +210,7 @@ class Process:
             gateway=around.gateway,
             clocks=self.clocks,
             tally=Untold(),
+            book=around.book,
         )
         try:
             self._wired = wired = await wire_up(ways)
@@ -213,6 +219,8 @@ class Process:
             self.failed = True
             return
         parts = [asyncio.create_task(part) for part in wired.works]
+        for part in parts:
+            part.add_done_callback(self._note_end)
         try:
             await wired.ear.get_ready()
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -222,34 +230,32 @@ class Process:
             await asyncio.wait(parts)
             self.alive = self.turns = False
 
-    async def _serve(self, order: Order) -> None:
-        if self._wired is None:
+    async def _serve(self, order: Order, made_at: int) -> None:
+        """Take a command to its last word, as `Reception` does."""
+        wired, around = self._wired, self._around
+        if wired is None:
             return
-        word = self._around.book.words[order.command_id]
-        if order.name != "cleartime" and not self._wired.clock.trusted:
-            word.refused.append("ClockDoubtError")  # as `Reception` does
+        wired.clock.hear_id(made_at)
+        word, guild = around.book.words[order.command_id], around.discord.guilds[order.guild_id]
+        if order.name != "cleartime" and not wired.clock.trusted:
+            word.refused.append("ClockDoubtError")
             return
-        try:
-            handled = await self._settled(self._wired, order)
-        except RejectedError as refusal:
-            word.refused.append(type(refusal).__name__)
-        except (StoppedError, BoostmonError) as error:
-            self._around.book.counts[f"open: {type(error).__name__}"] += 1
-        else:
-            if self.alive:
-                word.handled.append(handled)
-
-    async def _settled(self, wired: Wired, order: Order) -> Handled:
-        answer: Any = Silent()
-        return await wired.settling.settled(
-            answer,
-            timer_of(order),
-            command=command_of(order, wired.clock.now()),
-            origin=Origin(command_id=order.command_id, source="slash", actor_id=order.caller_id),
-        )
+        interaction: Any = Interaction(self._http, order, word)
+        place: Any = Place(guild)
+        answer, here = Answer(interaction), guild.members[order.user_id].present
+        word.served_at.append(around.timeline.now)
+        question = asked(order, wired.clock.now(), here=here)
+        if await answer.acknowledge():
+            came = await wired.conversation.carry_out(answer, question, place)
+            around.book.counts[f"came {came.outcome}"] += 1
+            if came.outcome == "asked":  # they choose what they meant
+                named = structs.replace(order, unnamed=False)
+                around.timeline.after(CHOSEN_AFTER, lambda: self.serve(named, made_at))
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and (error := task.exception()) and self.alive:
+        if task.cancelled() or self._database.closed:
+            return
+        if error := task.exception():
             self._around.book.crashes.append(f"{self.name}: {error!r}")
 
     def _note_crash(self, _: object, context: dict[str, Any]) -> None:

@@ -190,6 +190,23 @@ def direct_channel(tables: Tables, user_id: str) -> Rows:
     return [] if channel_id is None else [{"channel_id": channel_id}]
 
 
+def of_member(tables: Tables, guild_id: str, user_id: str) -> Rows:
+    """Return the timers of a member."""
+    streams = tables.of_member(guild_id, user_id)
+    rows = [tables.rows[s.number] for s in streams if s.number in tables.rows]
+    rows.sort(key=lambda row: (row.paused_at is not None, row.expires_at, row.stream.number))
+    return [
+        {
+            **_names(row.stream),
+            "expires_at": row.expires_at,
+            "paused": row.paused_at is not None,
+            "paused_remaining_ms": row.paused_remaining_ms,
+            "warn_channel_id": row.warn_channel_id,
+        }
+        for row in rows
+    ]
+
+
 def timed_roles(tables: Tables, guild_id: str) -> Rows:
     """Return the roles that have timers."""
     roles = {row.stream.role_id for row in tables.rows.values() if row.stream.guild_id == guild_id}

@@ -25,6 +25,7 @@ ROLES = "/guilds/{guild_id}/roles"
 AUDIT_LOG = "/guilds/{guild_id}/audit-logs"
 OPEN = "/users/@me/channels"
 MESSAGES = "/channels/{channel_id}/messages"
+REPLY = "/interactions/{interaction_id}"  # all that an interaction is answered with
 MOST = 100
 
 
@@ -79,6 +80,8 @@ def carry_out(discord: Discord, request: Request) -> Any:
             return _post(discord, request)
         case "GET", path if path == MESSAGES:
             return _read(discord, request)
+        case _, path if path == REPLY:
+            return None
         case unknown:
             raise LookupError(f"the model knows no {unknown}")
 

@@ -1,5 +1,7 @@
 """How much happens in a run, and what goes wrong in it."""
 
+from msgspec import structs
+
 from tests.simulation.plan import Shape
 
 # How often each kind comes round; a round is shuffled, so that none is left out for long.
@@ -37,8 +39,33 @@ CLOCKS = {"clock steps": 3}
 KIND = Shape(seconds=3600.0, pause=5.0, trouble_every=1e9, round={"chatter": 1})
 ALL = Shape(
     seconds=6000.0,
-    pause=7.0,
+    pause=9.5,
     trouble_every=12.0,
     late=True,
     round=ROUND | LATE | BY_HAND | CLOCKS,
 )
+
+
+# For each bug that can be planted a short run in which it soon does harm.
+NARROW = Shape(seconds=600.0, pause=6.0, trouble_every=5.0, late=True, round={})
+FOG = {"set and cleared in fog": 3, "cleared and set in fog": 3}
+FINDING = {
+    "old-absence": structs.replace(
+        NARROW, seconds=300.0, round={"taken and set again": 3, "leave and get a role": 1}
+    ),
+    "doubt-forgotten": structs.replace(NARROW, round=FOG | {"late weather": 1}),
+    "superseded-doubt": structs.replace(NARROW, round=FOG),
+    "lease-ignored": structs.replace(
+        NARROW,
+        seconds=500.0,
+        pause=3.0,
+        trouble_every=25.0,
+        round={"freeze": 2, "suspend": 1, "weather": 1},
+    ),
+    "clock-believed": structs.replace(NARROW, seconds=400.0, round={"clock steps": 1}),
+    "lease-by-its-time": structs.replace(
+        NARROW, seconds=400.0, pause=12.0, round={"clock steps": 1}
+    ),
+    "gift-taken": structs.replace(NARROW, round={"given by hand": 1}),
+    "nonce-dropped": structs.replace(NARROW, seconds=300.0, round={"weather": 1}),
+}

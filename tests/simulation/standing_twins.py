@@ -87,8 +87,9 @@ def reopen_effect(tables: Tables, *given: Any) -> Rows:
 def confirm_take(tables: Tables, position: int, done_at: datetime) -> Rows:
     """Note that a take was done by leaving."""
     effect = tables.effects.get((position, "take_role"))
-    if effect and effect.state == "done" and moment(effect.done_at or 0.0) == done_at:
-        rest = {key: value for key, value in (effect.receipt or {}).items() if key != "reason"}
+    settled = effect and effect.state == "done" and moment(effect.done_at or 0.0) == done_at
+    if effect and settled and effect.receipt is not None:
+        rest = {key: value for key, value in effect.receipt.items() if key != "reason"}
         effect.receipt = rest | {"confirmed": "read from the member"}
     return []
 

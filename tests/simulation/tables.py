@@ -38,6 +38,7 @@ class Event(Struct, kw_only=True):
     ordinal: int
     recorded_at: float
     true_at: float
+    sent_at: float  # when the statement was sent that has recorded it, by the true time
     hash: bytes
 
 
@@ -102,6 +103,7 @@ class Tables:
         """Take *clock*, which tells the time of the database's own machine, and the true time."""
         self.clock = clock
         self.truth = truth
+        self.sent_at = 0.0  # when the statement was sent that is being carried out
         self.people: dict[str, int] = {}
         self.streams: dict[tuple[str, str], Stream] = {}
         self.of_user: dict[str, list[Stream]] = {}

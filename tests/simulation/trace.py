@@ -2,6 +2,8 @@
 
 from hashlib import sha256
 
+MOST = 1_000  # lines that wait for their part in the digest
+
 
 class Trace:
     """Takes note of what happens; *keeps*: the lines themselves, not their digest alone."""
@@ -13,12 +15,18 @@ class Trace:
 
     def note(self, at: float, *words: object) -> None:
         """Note one thing."""
-        line = f"{at:.6f} " + " ".join(map(str, words)) + "\n"
-        self._digest.update(line.encode())
-        if self._keeps:
-            self.lines.append(line)
+        self.lines.append(f"{at:.6f} {' '.join(map(str, words))}\n")
+        if not self._keeps and len(self.lines) > MOST:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        self._digest.update("".join(self.lines).encode())
+        self.lines.clear()
 
     @property
     def digest(self) -> str:
         """What stands for the whole trace."""
+        if self._keeps:
+            return sha256("".join(self.lines).encode()).hexdigest()
+        self._take_in()
         return self._digest.hexdigest()

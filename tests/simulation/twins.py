@@ -26,6 +26,7 @@ READING = (
     "effects_of_event",
     "receipted",
     "direct_channel",
+    "of_member",
     "timed_roles",
     "timers_of_role",
     "open_effects_of_streams",

@@ -90,33 +90,37 @@ class Universe:
 
     def notify(self, channel: str, payload: str) -> None:
         """Take a NOTIFY to all processes, or lose it."""
-        for process in list(self.processes):
-            if self.losing_hints is not None and self.losing_hints.random() < 0.5:
-                self.counts["hint lost"] += 1
-                continue
-            self.timeline.after(HINT_SECONDS, lambda p=process: p.hint(channel, payload))  # type: ignore[misc]
+        told, losing = list(self.processes), self.losing_hints
+        if losing is not None:
+            told = [process for process in told if losing.random() >= 0.5]
+            self.counts["hint lost"] += len(self.processes) - len(told)
+        self.timeline.after(HINT_SECONDS, lambda: self._hint(told, channel, payload))
+
+    def _hint(self, told: list[Process], channel: str, payload: str) -> None:
+        for process in told:
+            process.hint(channel, payload)
 
     def run(self, until: float) -> None:
         """Let time pass: everybody does what is due, and nothing waits."""
         timeline = self.timeline
         while True:
+            next_at = float("inf")
             for process in tuple(self.processes):
-                if process.loop.ready and process.turns:
-                    process.step()
+                if process.turns:
+                    if process.loop.ready:
+                        process.step()
+                    next_at = min(next_at, process.wakes_at)
                 if not process.alive:
                     self._forget(process)
-            next_at = timeline.next_at
-            for process in self.processes:
-                if process.turns and (own := process.loop.next_at()) < next_at:
-                    next_at = own
+            next_at = min(next_at, timeline.next_at)
             if next_at > until:
                 timeline.now = max(timeline.now, until)
                 return
-            timeline.now = max(timeline.now, next_at)
+            timeline.now = now = max(timeline.now, next_at)
             timeline.act()
             for process in self.processes:
-                if process.turns:
-                    process.loop.ring(timeline.now)
+                if process.wakes_at <= now and process.turns:
+                    process.loop.ring(now)
 
     def run_until(self, is_so: Callable[[], bool], *, at_most: float, look_every: float) -> bool:
         """Let time pass until something is so; return whether that came."""

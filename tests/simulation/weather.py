@@ -37,10 +37,10 @@ def usual(random: Random) -> Fate:
     return Fate(acts_after=seconds / 2, answered_after=seconds)
 
 
-def hurt(weather: Weather, *, late: bool) -> Fate | None:
+def hurt(weather: Weather, *, late: bool, rarely: bool = False) -> Fate | None:
     """Draw the fate of a request; None: nothing befalls it. *late*: work may be done late."""
     random = weather.random
-    if random.random() >= weather.chance:
+    if random.random() >= (weather.chance / 4 if rarely else weather.chance):
         return None
     name = random.choice(weather.faults)
     soon, status = 0.05 + random.random() * 0.1, random.choice((500, 502, 503))

@@ -2,12 +2,14 @@
 
 from collections.abc import Coroutine, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from msgspec import Struct
 
 from boostmon.bot.agreement import Agreement
 from boostmon.bot.audit_log import AuditLog
+from boostmon.bot.conversation import Conversation
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
 from boostmon.bot.effect_signal import EffectSignal
@@ -17,8 +19,8 @@ from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.reconciler import Reconciler
 from boostmon.bot.relay import Relay, may_write
+from boostmon.bot.role_changes import RoleChanges
 from boostmon.bot.server_view import Server
-from boostmon.bot.settling import Settling
 from boostmon.bot.tally import Tally
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
@@ -26,16 +28,20 @@ from boostmon.database.agreed_clock import AgreedClock
 from boostmon.database.clock import Clock
 from boostmon.events.store import EventStore
 from boostmon.projections.direct_channels import DirectChannels
+from boostmon.projections.effects import Effects
 from boostmon.projections.lease import Lease
 from boostmon.projections.observed import Observed
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.role_timers import RoleTimers
 from boostmon.projections.standings import Standings
+from tests.simulation.book import Book
 from tests.simulation.clocks import Clocks
 from tests.simulation.discord import Discord
 from tests.simulation.ear import Asking, Ear
 from tests.simulation.gateway import Gateway
 from tests.simulation.http import Http
+from tests.simulation.orders import WARNINGS
+from tests.simulation.talk import Assent, Settled
 
 SWEEP_INTERVAL = 30.0
 
@@ -51,17 +57,16 @@ class Ways(Struct, frozen=True, kw_only=True):
     gateway: Gateway
     clocks: Clocks
     tally: Tally
+    book: Book
 
 
 class Wired(Struct, frozen=True, kw_only=True):
     """The parts of a running bot; *works* run as long as the process does."""
 
-    settling: Settling
-    sweeper: Sweeper
+    conversation: Conversation
     relay: Relay
-    signal: EffectSignal
+    hinted: Any
     clock: AgreedClock
-    reconciler: Reconciler
     ear: Ear
     works: Sequence[Coroutine[Any, Any, None]]
 
@@ -86,13 +91,20 @@ async def wire_up(ways: Ways) -> Wired:
     store.subscribe(relay.wake)
     looks, observer, reconciler = _looks(ways, handler, api, relay, clock)
     works = (clock.keep(database), sweeper.run(), relay.run(), looks.run(), reconciler.run())
+    signal, judgement = EffectSignal(relay.delay), Assent()
+    conversation = Conversation(
+        timers=RoleTimers(database),
+        settling=Settled(handler, ways.book),
+        role_changes=RoleChanges(Effects(database), signal),
+        judgement=judgement,  # type: ignore[arg-type] # it has nothing of the real one
+        warning_minutes=WARNINGS,
+    )
+    body = SimpleNamespace(sweeper=sweeper, relay=relay)
     return Wired(
-        settling=Settling(handler),
-        sweeper=sweeper,
+        conversation=conversation,
         relay=relay,
-        signal=EffectSignal(relay.delay),
+        hinted=SimpleNamespace(signal=signal, body=body, reconciler=reconciler),
         clock=clock,
-        reconciler=reconciler,
         ear=Ear(observer, reconciler, ways.discord),
         works=works,
     )
