@@ -3,9 +3,9 @@
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -13,12 +13,12 @@ import pytest
 from boostmon.commands.decider import SetTime
 from boostmon.database.connection import session
 from boostmon.database.exposure import look_at_schema
-from boostmon.database.migrate import migrate
+from boostmon.database.migrate import KEY, migrate
 from boostmon.database.pool import Database, connect
 from boostmon.database.url import role_of
 from boostmon.database.writing import look_at_writing
 from boostmon.events.timer import HOUR
-from boostmon.projections.replay import check
+from boostmon.projections.replay import ONE_AT_A_TIME, check, replay
 from tests.databases import Schema, TestServer, with_schema
 from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, handler_over, slash
 
@@ -121,11 +121,16 @@ async def stranger(
 ) -> AsyncIterator[asyncpg.Connection]:
     """Lend a connection of an account that has nothing to do with the tables."""
     assert migrated.superuser_url is not None
-    name = f"test_stranger_{secrets.token_hex(4)}"
-    await superuser.execute(f"CREATE ROLE {name}")
+    name, password = f"test_stranger_{secrets.token_hex(4)}", secrets.token_hex(16)
+    parts = urlsplit(migrated.superuser_url)
+    place = f"{name}:{password}@{parts.netloc.rpartition('@')[2]}"
+    database = await superuser.fetchval("SELECT quote_ident(current_database())")
+    await superuser.execute(
+        f"CREATE ROLE {name} LOGIN PASSWORD '{password}';"
+        f"GRANT CONNECT ON DATABASE {database} TO {name}"
+    )
     try:
-        async with session(migrated.superuser_url) as connection:
-            await connection.execute(f"SET SESSION AUTHORIZATION {name}")
+        async with session(urlunsplit(parts._replace(netloc=place))) as connection:
             yield connection
     finally:
         await superuser.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
@@ -330,6 +335,23 @@ async def test_a_call_of_the_release_before_is_waited_for(
         assert 0 == await bot.fetchval("SELECT count(*) FROM events")
     await recording
     assert 1 == await bot.fetchval("SELECT count(*) FROM events")
+
+
+@pytest.mark.parametrize(
+    ("key", "work"), [(KEY, migrate), (ONE_AT_A_TIME, replay)], ids=["migrate", "replay"]
+)
+async def test_whoever_could_not_do_the_work_keeps_nobody_from_it(
+    stranger: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    key: str,
+    work: Callable[[asyncpg.Connection], Awaitable[object]],
+) -> None:
+    number = await owner.fetchval(f"SELECT {key}")
+    await stranger.execute("SELECT pg_advisory_lock($1)", number)
+
+    await work(owner)
+
+    assert await stranger.fetchval("SELECT pg_advisory_unlock($1)", number)
 
 
 LOCKS = [

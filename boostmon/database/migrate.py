@@ -13,6 +13,7 @@ from msgspec import Struct
 from boostmon import machine
 from boostmon.database.exposure import close_schema
 from boostmon.database.grants import grant
+from boostmon.database.turns import turn
 from boostmon.errors import DatabaseError, ReadOnlyError
 
 SHIPPED = Path(__file__).with_name("migrations")  # in the wheel
@@ -32,8 +33,10 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 APPLIED = "SELECT version, name, sha256, applied_at FROM schema_migrations ORDER BY version"
 RECORD = "INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)"
 EXISTS = "SELECT to_regclass(quote_ident(current_schema()) || '.' || $1) IS NOT NULL"
-LOCK = "SELECT pg_try_advisory_lock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
-UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('boostmon migrate ' || current_schema(), 0))"
+NAME = "boostmon migrate"
+KEY = f"hashtextextended('{NAME} ' || current_schema(), 0)"
+LOCK = turn(KEY)
+UNLOCK = f"SELECT pg_advisory_unlock({KEY})"
 HAS_LOG = "SELECT to_regprocedure(quote_ident(current_schema()) || '.lock_log()') IS NOT NULL"
 # Less than PostgreSQL waits before it looks for deadlocks: it is the migration that gives way.
 IMPATIENT = "SET LOCAL lock_timeout = '500ms'"

@@ -7,6 +7,7 @@ from asyncpg import Connection
 from msgspec import Struct
 from msgspec.structs import replace
 
+from boostmon.database.turns import turn
 from boostmon.errors import DatabaseError
 from boostmon.events.chain import Head
 from boostmon.projections.comparing import Compared, Drift, compare
@@ -116,7 +117,7 @@ def _report(folded: Folded, compared: Compared, broken: list[str]) -> Report:
 @asynccontextmanager
 async def _alone(connection: Connection) -> AsyncIterator[None]:
     """Refuse a second replay of the same tables while one runs."""
-    if not await connection.fetchval(f"SELECT pg_try_advisory_lock({ONE_AT_A_TIME})"):
+    if not await connection.fetchval(turn(ONE_AT_A_TIME)):
         raise DatabaseError("Another `boostmon replay` is running; wait until it has ended.")
     try:
         yield
