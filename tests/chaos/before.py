@@ -11,3 +11,6 @@ UNBEARABLE = {
     "given when nobody looks any more, and the timer of one that was taken is ended.",
     "stray events": "It hears of members by events alone: what is lost is never made up for.",
 }
+UNBEARABLE_IN_LIFE = {
+    "clock step": "It ends timers by the clock of the database, wherever that steps.",
+}
