@@ -131,10 +131,10 @@ async def test_who_asks_at_the_same_time_shares_a_later_question() -> None:
 
 @pytest.mark.parametrize("code", [10007, 10013])
 async def test_who_is_no_member_is_not_there(code: int) -> None:
-    assert not await Asking(Api(refusal(404, code))).is_member("1", "7")
-    assert await Asking(Api()).is_member("1", "7")
+    assert await Asking(Api(refusal(404, code))).member("1", "7") is None
+    assert await Asking(Api()).member("1", "7") is not None
     with pytest.raises(UntoldError):
-        await Asking(Api(refusal(403, 50001))).is_member("1", "7")
+        await Asking(Api(refusal(403, 50001))).member("1", "7")
 
 
 async def test_a_channel_that_nobody_tells_of_is_closed() -> None:
@@ -160,7 +160,7 @@ async def test_a_command_whose_id_is_not_known_is_judged_by_no_settings_of_other
 
 
 class _Place:
-    guild_id, caller_is_administrator = "1", False
+    guild_id, caller_is_administrator, is_late = "1", False, False
     facts = facts_asked(GUILD, "5", [ADMIN])
 
 
@@ -172,6 +172,7 @@ def test_the_facts_of_a_server_say_who_stands_where() -> None:
     assert (Rank(2, 30), Rank(5, 40)) == (standing.caller, standing.bot)
     assert (True, True) == (standing.caller_owns, standing.bot_manages_roles)
     assert Rank(0, 1) == facts.standing("8", []).caller
+    assert (True, False) == (facts.may_manage("8", [ADMIN]), facts.may_manage("8", [VIP]))
     assert not facts_asked(GUILD, "5", [VIP]).standing("8", []).bot_manages_roles
     assert facts_asked(GUILD | {"owner_id": "5"}, "5", []).standing("8", []).bot_manages_roles
     assert facts.roles[ADMIN].managed

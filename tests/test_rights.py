@@ -379,3 +379,54 @@ async def test_a_stop_answers_those_who_wait_for_what_discord_does_not_tell(town
 
     assert UNTOLD == told
     assert ["TimerSet"] == await town.events()
+
+
+# A command that was long on its way.
+
+
+async def late(town: Town, name: str, change: Json, **options: str) -> Json:
+    """Let mona give a command that the bot hears of late, behind a *change* of a member."""
+    delay = {"action": "delay", "event": "INTERACTION_CREATE", "seconds": 1.3}
+    await town.client.sim("gateway", delay)
+    given = await town.client.sim("interaction", town._body("mona", name, options))  # noqa: SLF001
+    if change:
+        await town.client.sim("member", change)
+    return await town.reply(given["id"])
+
+
+@pytest.mark.parametrize("role", [{"role": "VIP"}, {}])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"user": "mona", "action": "take", "role": "Moderator"}, NOT_ALLOWED),
+        ({"user": "mona", "action": "leave"}, NOT_ALLOWED),
+    ],
+)
+async def test_a_late_command_is_judged_by_what_its_caller_is_now(
+    town: Town, change: Json, told: str, role: dict[str, str]
+) -> None:
+    await public(town, "olga", "settime", **SET, role="VIP")
+
+    record = await late(town, "cleartime", change, user="max", **role)
+
+    assert told == taken_back(record)
+    assert ["TimerSet"] == await town.events()
+
+
+@pytest.mark.parametrize("name", ["settime", "addtime"])
+async def test_a_late_command_starts_no_countdown_for_who_has_left(town: Town, name: str) -> None:
+    gone = {"user": "max", "action": "leave"}
+
+    record = await late(town, name, gone, **SET, role="VIP")
+
+    assert "is not in this server" in taken_back(record)
+    assert [] == await town.events()
+
+
+async def test_a_late_command_behind_which_nothing_changed_counts(town: Town) -> None:
+    record = await late(town, "settime", {}, **SET, role="VIP")
+
+    assert "Timed Role Activated" == embed(record)["title"]
+
+    await silent(town, MEMBER)
+    assert UNTOLD == taken_back(await late(town, "cleartime", {}, user="max", role="VIP"))

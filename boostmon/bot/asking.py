@@ -90,15 +90,14 @@ class Asking:
         except RefusedError as error:
             raise (ServerUnseenError if error.code in UNSEEN else UntoldError) from error
 
-    async def is_member(self, guild_id: str, user_id: str) -> bool:
-        """Tell whether a user is a member of a server now."""
+    async def member(self, guild_id: str, user_id: str) -> Membership | None:
+        """Return what a member of a server is now; None when they are none."""
         try:
-            await self._insist(lambda: self._api.member(guild_id, user_id), PATIENCE)
+            return await self._insist(lambda: self._api.member(guild_id, user_id), PATIENCE)
         except RefusedError as error:
             if error.code in NOT_A_MEMBER:
-                return False
+                return None
             raise UntoldError from error
-        return True
 
     async def can_post(self, guild_id: str, channel_id: str) -> bool:
         """Tell whether the bot can post in a channel now; not, if Discord does not tell."""

@@ -46,9 +46,10 @@ class Conversation:
     async def carry_out(self, answer: Answer, asked: Asked, place: Place) -> Came:
         """Carry out what was *asked* once it is clear of which timer; say what became of it."""
         try:
-            timer = await self._meant(answer, asked, place)
-            if timer is None:
+            meant = await self._meant(answer, asked, place)
+            if meant is None:
                 return Came("asked")
+            timer, asked = meant
             asked = await self._judgement.with_channel(asked)
             handled = await self._settling.settled(
                 answer,
@@ -78,11 +79,13 @@ class Conversation:
         """Give up what the database has not answered; the callers are told."""
         self._settling.stop()
 
-    async def _meant(self, answer: Answer, asked: Asked, place: Place) -> TimerId | None:
-        """Return the timer that is meant; None when the caller is asked to choose."""
+    async def _meant(
+        self, answer: Answer, asked: Asked, place: Place
+    ) -> tuple[TimerId, Asked] | None:
+        """Return the timer that is meant, and what is asked; None when the caller is to choose."""
         if asked.role_id is not None:
-            await self._judgement.confirm(asked, place, asked.role_id)
-            return asking.timer_of(asked, asked.role_id)
+            confirmed = await self._judgement.confirm(asked, place, asked.role_id)
+            return asking.timer_of(asked, asked.role_id), confirmed
         candidates = await self._candidates(asked)
         if not candidates:
             kind = KIND.get(asked.action, "timer")
@@ -93,8 +96,7 @@ class Conversation:
             await answer.show(menus.question(asked, len(candidates)), menu=menu)
             return None
         timer = candidates[0].timer
-        await self._judgement.confirm(asked, place, timer.role_id)
-        return timer
+        return timer, await self._judgement.confirm(asked, place, timer.role_id)
 
     async def _candidates(self, asked: Asked) -> list[TimerRow]:
         try:

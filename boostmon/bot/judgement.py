@@ -29,23 +29,38 @@ class Judgement:
         self._application_id = application_id
         self._command_id = command_id
 
-    async def confirm(self, asked: Asked, place: Place, role_id: str) -> None:
-        """Raise `RejectedError` unless what is *asked* of a role is the caller's to ask now.
+    async def confirm(self, asked: Asked, place: Place, role_id: str) -> Asked:
+        """Return what is *asked* of a role; raise `RejectedError` unless the caller may ask it now.
 
-        A role that the interaction itself showed was judged by that. One that the log names was
-        not, nor was a menu, which may be years old.
+        A role that the interaction itself showed was judged by that, if it came at once. One that
+        the log names was not, nor was a menu, which may be years old.
         """
-        is_shown = asked.role_id is not None and not asked.chosen
-        if is_shown and not (place.by_ownership(role_id) and not place.facts.anew):
-            return
+        is_old = asked.chosen or place.is_late
+        is_shown = asked.role_id is not None and not is_old
+        if is_shown and (place.facts.anew or not place.by_ownership(role_id)):
+            return asked
         if not place.facts.anew:
             place.learn(await self._asking.server(place.guild_id))
-        if asked.chosen:
+        if place.is_late:
+            await self._look_at_caller(place)
+        if is_old:
             await self._check_use(asked, place)
         check_role(place.role(role_id), place.standing, asked.action)
-        if asked.chosen and asked.action in STARTS_A_COUNTDOWN:
-            here = await self._asking.is_member(place.guild_id, asked.user_id)
-            check_member(asked.user_id, asked.action, here=here)
+        return await self._with_user(asked) if is_old else asked
+
+    async def _look_at_caller(self, place: Place) -> None:
+        caller = await self._asking.member(place.guild_id, place.caller_id)
+        if caller is None:
+            raise NotAllowedError
+        place.learn_caller(caller.roles)
+
+    async def _with_user(self, asked: Asked) -> Asked:
+        """Return what is *asked* of a user who is a member now, or is not."""
+        if asked.action not in STARTS_A_COUNTDOWN and not asked.starts:
+            return asked
+        here = await self._asking.member(asked.guild_id, asked.user_id) is not None
+        check_member(asked.user_id, asked.action, here=here)
+        return structs.replace(asked, here=here, starts=asked.starts and here)
 
     async def with_channel(self, asked: Asked) -> Asked:
         """Return what is *asked* with the channel that it named, or a note that it is closed."""

@@ -6,10 +6,13 @@ from disnake.abc import GuildChannel
 from disnake.interactions import Interaction
 from msgspec import structs
 
+from boostmon import machine
 from boostmon.bot.command_settings import Use
+from boostmon.bot.discord_time import made_at
 from boostmon.bot.guards import OutsideServerError, RoleFacts, ServerUnseenError, Standing
 from boostmon.bot.server_facts import ServerFacts, facts_told, role_facts
 
+LATE_MS = 1_000  # since Discord has made an interaction; what it shows was true then
 POSTABLE = (disnake.ChannelType.text, disnake.ChannelType.news)
 
 
@@ -28,10 +31,12 @@ class Place:
         if not isinstance(author, Member):
             raise ServerUnseenError
         self._permissions = inter.permissions
+        self._caller_is_asked_for = False
         self.guild_id = str(inter.guild_id)
         self.channel_id = str(inter.channel.id)
         self.caller_id = str(author.id)
         self._caller_roles = roles_of(author)
+        self.is_late = machine.wall() * 1000 - made_at(inter.id) > LATE_MS
         self._guild = inter.guild
         self._take(facts_told(inter.guild_id, inter.guild), role_facts(shown) if shown else None)
 
@@ -47,6 +52,11 @@ class Place:
         """Go by *facts* that were asked for, from now on."""
         self._take(facts, None)
 
+    def learn_caller(self, roles: frozenset[str]) -> None:
+        """Go by the *roles* that the caller was asked for, from now on."""
+        self._caller_roles = roles
+        self._caller_is_asked_for = True
+
     @property
     def standing(self) -> Standing:
         """Who stands where."""
@@ -55,12 +65,14 @@ class Place:
     @property
     def caller_is_staff(self) -> bool:
         """Whether the caller may manage roles."""
+        if self._caller_is_asked_for:
+            return self.facts.may_manage(self.caller_id, self._caller_roles)
         return self._permissions.manage_roles
 
     @property
     def caller_is_administrator(self) -> bool:
         """Whether the caller may use every command, whatever the settings are."""
-        return self._permissions.administrator
+        return self._permissions.administrator and not self._caller_is_asked_for
 
     @property
     def use(self) -> Use:

@@ -26,14 +26,17 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
 
     def standing(self, caller_id: str, caller_roles: Collection[str]) -> Standing:
         """Say who stands where."""
-        own = [role for role_id, role in self.roles.items() if role_id in self.bot_roles]
         return Standing(
             caller_owns=caller_id == self.owner_id,
             caller=self._top(caller_roles),
             bot=self._top(self.bot_roles),
-            bot_manages_roles=self.bot_id == self.owner_id
-            or any(role.manages_roles for role in [*own, *self._everyone()]),
+            bot_manages_roles=self.may_manage(self.bot_id, self.bot_roles),
         )
+
+    def may_manage(self, user_id: str, held: Collection[str]) -> bool:
+        """Tell whether somebody who holds these roles, and @everyone, may manage roles."""
+        roles = [self.roles[role_id] for role_id in {*held, self.guild_id} & self.roles.keys()]
+        return user_id == self.owner_id or any(role.manages_roles for role in roles)
 
     def names(self) -> dict[str, str]:
         """Return the name of every role, by id."""
@@ -43,9 +46,6 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
         ranks = [self.roles[role_id].rank for role_id in held if role_id in self.roles]
         lowest = Rank(0, int(self.guild_id))  # that of @everyone, which all have
         return max(ranks, key=lambda rank: (rank.position, -rank.role_id), default=lowest)
-
-    def _everyone(self) -> list[RoleFacts]:
-        return [self.roles[self.guild_id]] if self.guild_id in self.roles else []
 
 
 def facts_told(guild_id: int, guild: Guild | None) -> ServerFacts:
