@@ -13,7 +13,7 @@ import click
 import structlog
 from msgspec import structs
 
-from tests.chaos.before import UNBEARABLE, UNBEARABLE_IN_LIFE
+from tests.chaos.before import UNBEARABLE
 from tests.chaos.blows import ROUND
 from tests.chaos.driver import Plan, Summary, run, short
 from tests.release_before import release_before
@@ -37,7 +37,7 @@ def main() -> None:
     without = ROUND.keys() - set(arguments.only.split(",")) if arguments.only else set()
     without |= set(arguments.without.split(",")) if arguments.without else set()
     if arguments.old and not arguments.only:
-        without |= UNBEARABLE.keys() | (UNBEARABLE_IN_LIFE.keys() if arguments.in_life else set())
+        without |= UNBEARABLE.keys()
     plan = structs.replace(
         plan,
         plant=arguments.plant,

@@ -10,7 +10,7 @@ UNBEARABLE = {
     "late write": "It forgets what it has given up, and Discord may still do: a role is taken or "
     "given when nobody looks any more, and the timer of one that was taken is ended.",
     "stray events": "It hears of members by events alone: what is lost is never made up for.",
-}
-UNBEARABLE_IN_LIFE = {
-    "clock step": "It ends timers by the clock of the database, wherever that steps.",
+    "clock step": "It looks for a notice in doubt from when the database says that it was decided, "
+    "so does not find what was posted before a clock that was ahead; and with everybody's time it "
+    "ends timers by that clock, wherever that steps.",
 }
