@@ -13,7 +13,7 @@ from boostmon.commands.data_json import Server, read_file
 from boostmon.commands.decider import LONGEST, Clear, Pause, SetTime
 from boostmon.commands.erase import end_timers, replace
 from boostmon.commands.import_shapes import Judged
-from boostmon.commands.importer import Imported, Importer, Standing
+from boostmon.commands.importer import ELSEWHERE, Imported, Importer, Standing
 from boostmon.commands.sweeper import Swept
 from boostmon.database.pool import Database
 from boostmon.errors import DatabaseUnavailableError, ImportRefusedError
@@ -258,7 +258,7 @@ async def test_a_role_that_came_to_another_server_meanwhile_is_reported(
 ) -> None:
     just_before_writing(monkeypatch, somebody_sets_it(database))
     results = await importer(database).run(judged(write(entry(RUNNING)), "77"))
-    assert [("failed", f"the role belongs to server {GUILD}")] == told(results)
+    assert [("failed", ELSEWHERE.format(guild=GUILD))] == told(results)
 
 
 async def test_what_postgresql_refuses_is_reported_and_harms_no_neighbour(

@@ -152,6 +152,8 @@ class Judge:
             first = self._of_member.setdefault(ids[1:], entry.stream)
             if first != entry.stream:
                 raise ImportRefusedError(f"stream {entry.stream} is that of stream {first}, too")
+        elif ids[1:] == (stream.person, stream.role_id) and image(stream.timer) is None:
+            stream.guild_id = entry.guild_id  # it was moved since the export before
         elif ids != (stream.guild_id, stream.person, stream.role_id):
             raise ImportRefusedError(f"stream {entry.stream} is another's timer before")
         return stream

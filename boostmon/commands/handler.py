@@ -13,7 +13,7 @@ from boostmon.database.clock import Clock
 from boostmon.errors import ConcurrencyError, RejectedError, TimerElsewhereError
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated, Source
 from boostmon.events.store import EventStore, History, RecordedEvent
-from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
+from boostmon.events.timer import NoTimer, Timer, TimerEvent, TimerId, fold
 from boostmon.projections.effects import effects_of
 from boostmon.projections.role_timers import image
 
@@ -127,8 +127,9 @@ class CommandHandler:
         self, timer: TimerId, command: TimerCommand, origin: Origin, at_version: int | None
     ) -> Handled | None:
         history = await self._store.read(timer)
-        if history.guild_id not in (None, timer.guild_id):
-            raise TimerElsewhereError
+        is_elsewhere = history.guild_id not in (None, timer.guild_id)
+        if is_elsewhere and not _may_move(history, origin):
+            raise _elsewhere(history, origin)
         if recorded := history.of_command(origin.command_id):
             return _done_before(history, recorded)
         if at_version not in (None, history.version):
@@ -136,7 +137,10 @@ class CommandHandler:
         decision = Decision(history, lambda: self._now(command), origin)
         if not decision.events:
             return Handled(timer, history.state, (), None)
-        (outcome,) = await self._store.append(decision)
+        if is_elsewhere:
+            outcome = await self._store.append_moving(decision)
+        else:
+            (outcome,) = await self._store.append(decision)
         match outcome:
             case Appended(position=position):
                 return Handled(timer, history.state, tuple(decision.events), position)
@@ -152,6 +156,25 @@ class CommandHandler:
 
     def _now(self, command: TimerCommand) -> TimerCommand:
         return command if self._clock is None else as_recorded(command, self._clock.now())
+
+
+def _may_move(history: History, origin: Origin) -> bool:
+    """Tell whether a stream of another server may be moved to that of a command.
+
+    A role has one server. Where somebody named it in a slash command Discord has shown that it is
+    that one: only such a command does anything where there is no timer.
+    """
+    return origin.source == "slash" and isinstance(history.state, NoTimer)
+
+
+def _elsewhere(history: History, origin: Origin) -> TimerElsewhereError:
+    if origin.source != "slash":
+        return TimerElsewhereError()
+    return TimerElsewhereError(
+        f"That role has a timer of this member in another server ({history.guild_id}), as a wrong "
+        "import leaves it; end it there with `/cleartime`, or let whoever runs BoostMon give that "
+        "server up with `boostmon forget-server`."
+    )
 
 
 def _done_before(history: History, recorded: tuple[RecordedEvent, ...]) -> Handled:

@@ -18,6 +18,10 @@ BATCH = 1_000  # timers in one append call; the bot's own appends wait for one a
 PREFIX = "import:"
 NEWER = "it is newer here"
 OTHERWISE = "it was imported before, and is not the same now"
+ELSEWHERE = (
+    "the role belongs to server {guild}; if that is wrong, end its timer there, and `/settime` in "
+    "the right one"
+)
 PAST = "it has ended, so the next sweep takes the role"
 
 Progress = Callable[[int, int], None]
@@ -145,7 +149,7 @@ class Importer:
             case UnknownEventError() as error:
                 return self._result(imported, "failed", str(error))
             case History(guild_id=guild) if guild not in (None, imported.timer.guild_id):
-                return self._result(imported, "failed", f"the role belongs to server {guild}")
+                return self._result(imported, "failed", ELSEWHERE.format(guild=guild))
             case History() if history.of_command(command_id_of(imported)):
                 return self._result(imported, "unchanged")
             case History() if history.version > 0:
@@ -167,7 +171,7 @@ class Importer:
             case Failed(error=error):
                 return self._result(imported, "failed", str(error))
             case Elsewhere(guild_id=guild):
-                return self._result(imported, "failed", f"the role belongs to server {guild}")
+                return self._result(imported, "failed", ELSEWHERE.format(guild=guild))
             case _:  # somebody else was first, just now
                 return self._result(imported, "kept", NEWER)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import asyncpg
-from asyncpg import Record
+from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.database.pool import Database
@@ -113,6 +113,25 @@ class EventStore:
             observer(time.perf_counter() - began, outcomes)
         return outcomes
 
+    async def append_moving(self, draft: Draft) -> Outcome:
+        """Record a piece of a stream that has ended in another server, and move the stream there.
+
+        All or nothing: where it is not recorded, nothing is moved. A timer that has not ended is
+        never moved.
+        """
+        check(draft())
+        began = time.perf_counter()
+        try:
+            outcome = await self._database.run(lambda at: _append_moving(at, draft()))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            outcome = Failed(error)
+        if isinstance(outcome, Appended):
+            for appended in self._subscribers:
+                appended()
+        for observer in self._observers:
+            observer(time.perf_counter() - began, [outcome])
+        return outcome
+
     async def _read(self, timers: Sequence[TimerId]) -> list[History | UnknownEventError]:
         users = [timer.user_id for timer in timers]
         roles = [timer.role_id for timer in timers]
@@ -138,6 +157,33 @@ class EventStore:
     async def _call(self, appends: Sequence[Append | Draft]) -> list[Outcome]:
         rows = await self._database.ask(lambda: call_for([_piece(each) for each in appends]))
         return [outcome_of(row) for row in rows]
+
+
+class _NotRecordedError(Exception):
+    """Undoes the move of a stream, since nothing was recorded: see *outcome*."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+async def _append_moving(connection: Connection, piece: Append) -> Outcome:
+    query, arguments = call_for([piece])
+    timer = piece.timer
+    place = (timer.guild_id, timer.user_id, timer.role_id, piece.expected_version)
+    try:
+        async with connection.transaction(isolation="read_committed"):
+            await connection.execute(statement("move_stream"), *place)
+            (row,) = await connection.fetch(query, *arguments)
+            return _recorded(outcome_of(row))
+    except _NotRecordedError as undone:
+        return undone.outcome
+
+
+def _recorded(outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, Appended):
+        raise _NotRecordedError(outcome)
+    return outcome
 
 
 def _piece(append: Append | Draft) -> Append:

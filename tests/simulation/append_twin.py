@@ -44,6 +44,23 @@ def append_event(tables: Tables, *given: Any) -> list[dict[str, Any]]:
     return _append(tables, [piece])
 
 
+def move_stream(
+    tables: Tables, guild_id: str, user_id: str, role_id: str, version: int
+) -> list[dict[str, Any]]:
+    """Let a stream whose timer has ended belong to another server."""
+    stream = tables.streams.get((user_id, role_id))
+    moved = (
+        stream is not None
+        and stream.guild_id != guild_id
+        and len(stream.events) == version
+        and stream.events[-1].type in ("Expired", "Cleared")
+        and stream.number not in tables.rows
+    )
+    if moved and stream is not None:
+        stream.guild_id = guild_id
+    return [{"move_stream": moved}]
+
+
 def append_batch(tables: Tables, *given: Any) -> list[dict[str, Any]]:
     """Append many pieces, one after the other."""
     return _append(tables, list(_pieces(given)))

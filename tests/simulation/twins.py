@@ -7,13 +7,14 @@ from boostmon.database.clock import ASK
 from boostmon.events import sql as of_events
 from boostmon.projections import sql as of_projections
 from tests.simulation import reading_twins, settling_twins, standing_twins
-from tests.simulation.append_twin import append_batch, append_event
+from tests.simulation.append_twin import append_batch, append_event, move_stream
 
 Twin = Callable[..., list[dict[str, Any]]]
 
 EVENTS: dict[str, Twin] = {
     "append_event": append_event,
     "append_batch": append_batch,
+    "move_stream": move_stream,
     "read": reading_twins.read,
 }
 READING = (
