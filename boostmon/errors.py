@@ -57,6 +57,10 @@ class EraseRefusedError(BoostmonError):
     """The person cannot be erased yet; nothing was replaced."""
 
 
+class ForgetRefusedError(BoostmonError):
+    """The server cannot be given up; nothing was changed."""
+
+
 class RejectedError(BoostmonError):
     """That is not possible right now."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from disnake.webhook.async_ import async_context
@@ -29,7 +29,17 @@ async def test_a_new_session_has_all_members_compared() -> None:
     told: list[str] = []
     reconciler = SimpleNamespace(begin_anew=lambda: told.append("anew"))
     bot: Any = SimpleNamespace(user="BoostMon", guilds=[], reconciler=reconciler)
+    bot.attendance = SimpleNamespace(changed=lambda: told.append("servers"))
 
     await BoostMon.on_ready(bot)
 
-    assert ["anew"] == told
+    assert ["anew", "servers"] == told
+
+
+async def test_a_server_that_the_bot_is_removed_from_is_noted() -> None:
+    told: list[str] = []
+    bot: Any = SimpleNamespace(attendance=SimpleNamespace(changed=lambda: told.append("servers")))
+
+    await BoostMon.on_guild_remove(bot, cast(Any, None))
+
+    assert ["servers"] == told

@@ -293,7 +293,8 @@ async def test_a_server_with_timers_that_it_was_removed_from_is_named(patient: P
     diagnosis = await patient.diagnosed()
 
     (absent, nowhere) = diagnosis.faults[::-1]
-    assert ("red", f"Invite it there: {patient.invite}") == (absent[0], absent[2])
+    assert ("red", True) == (absent[0], f"Invite it there: {patient.invite} Or give" in absent[2])
+    assert absent[2].endswith(f"`boostmon forget-server {patient.guild.id}`.")
     assert f"BoostMon is not in the server {patient.guild.id}, which has timers (1)." == absent[1]
     assert "BoostMon is in no server." == nowhere[1]
 

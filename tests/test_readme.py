@@ -72,6 +72,9 @@ ROWS = {  # of the tables of commands
     "boostmon adopt-database": (
         "test_identity.py::test_run_is_refused_with_a_sentence_and_adopting_hands_the_database_over"
     ),
+    "boostmon forget-server ID": (
+        "test_forget_server.py::test_a_server_that_the_bot_has_left_is_given_up"
+    ),
     "boostmon resolve-removals": "test_removals.py::test_what_was_held_back_is_ended_or_restored",
     "boostmon stats": "test_stats.py::test_what_was_done_is_counted",
     "boostmon erase USER": (

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from boostmon.bot.agreement import Agreement
 from boostmon.bot.asking import Asking
+from boostmon.bot.attendance import Attendance
 from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.client import BoostMon, count_invalid, open_client, silence, stay_connected
 from boostmon.bot.cog import TimerCog
@@ -42,6 +43,7 @@ from boostmon.database.clock import Clock
 from boostmon.database.listen import listen
 from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
+from boostmon.projections.departures import Departures
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.effects import Effects
 from boostmon.projections.lease import Lease
@@ -136,6 +138,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
                 parts.reconciler.run(),
                 identity.keep(),
                 parts.presence.run(),
+                bot.attendance.run(),
                 _when_ready(parts, surroundings.discord),
                 listen(surroundings.owner_url, (LOG_CHANNEL, EFFECTS_CHANNEL), parts.on_hint),
             )
@@ -238,6 +241,13 @@ def _looks(
         looks=looks,
         relay=relay,
         watch=tally,
+    )
+    bot.attendance = Attendance(
+        Departures(database),
+        relay,
+        servers=bot.servers,
+        ask=speaking.presence.ask,
+        returned=bot.server_returned,
     )
     return looks, bot.reconciler
 

@@ -18,6 +18,7 @@ from disnake.http import HTTPClient, Route
 from disnake.webhook.async_ import async_context
 
 from boostmon import machine
+from boostmon.bot.attendance import Attendance
 from boostmon.bot.discord_api import INVALID
 from boostmon.bot.evidence import Membership, role_entry
 from boostmon.bot.observer import Observer
@@ -38,6 +39,7 @@ class BoostMon(commands.InteractionBot):
 
     observer: Observer
     reconciler: Reconciler
+    attendance: Attendance
     own_id: str  # of the application, which READY alone would tell disnake
 
     def command_id(self, guild_id: str, name: str) -> str | None:
@@ -65,6 +67,7 @@ class BoostMon(commands.InteractionBot):
     async def on_ready(self) -> None:
         log.info("connected to Discord", user=str(self.user), servers=len(self.guilds))
         self.reconciler.begin_anew()
+        self.attendance.changed()
         for guild in self.guilds:
             await self.observer.server_seen(guild)
 
@@ -74,7 +77,21 @@ class BoostMon(commands.InteractionBot):
 
     async def on_guild_join(self, guild: disnake.Guild) -> None:
         self.reconciler.server_returned(str(guild.id))
+        await self.attendance.joined(str(guild.id))
         await self.observer.bot_returned(guild)
+
+    async def on_guild_remove(self, _: disnake.Guild) -> None:
+        self.attendance.changed()
+
+    def servers(self) -> Collection[str] | None:
+        """Return the servers that the bot is in, those with an outage too; None: not known yet."""
+        return [str(guild.id) for guild in self.guilds] if self.is_ready() else None
+
+    async def server_returned(self, guild_id: str) -> None:
+        """Catch up on a server that the bot was not in, and is in again."""
+        guild = self.get_guild(int(guild_id))
+        if guild is not None:
+            await self.observer.bot_returned(guild)
 
     async def on_audit_log_entry_create(self, entry: disnake.AuditLogEntry) -> None:
         if entry.action is not disnake.AuditLogAction.member_role_update or entry.user is None:

@@ -52,17 +52,21 @@ class Presence:
                 await self.ask(next(iter(self._wanted)))
                 await asyncio.sleep(PAUSE)
 
-    async def ask(self, guild_id: str) -> None:
-        """Ask once whether the bot is in a server."""
+    async def ask(self, guild_id: str) -> bool | None:
+        """Ask once whether the bot is in a server; None: Discord does not tell."""
         self._wanted.pop(guild_id, None)
+        told: bool | None = None
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._api.server(guild_id)
         except RefusedError as error:
             if error.code in ABSENT:
                 self._there.discard(guild_id)
+                told = False
         except (UnansweredError, TimeoutError) as error:
             log.info("a server was asked for in vain", server=guild_id, reason=str(error))
         else:
             self._there.add(guild_id)
+            told = True
         self._asked[guild_id] = machine.monotonic()
+        return told

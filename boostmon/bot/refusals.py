@@ -21,7 +21,7 @@ MISSING_PERMISSIONS = 50013
 NO_MUTUAL_GUILD = 50278
 TWO_FACTOR = 60003
 
-INVITE = "Invite BoostMon to the server again."
+INVITE = "Invite BoostMon to the server again, or give the server up with `boostmon forget-server`."
 SECURE = (
     "Switch on two-factor authentication for the account that owns BoostMon's application: "
     "this server asks for it."

@@ -1,6 +1,7 @@
 """Looks at one server for `boostmon doctor`: what the bot may do there, and how high it stands."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,7 @@ from boostmon.bot.integrations import manager
 from boostmon.bot.invitation import link_for
 from boostmon.bot.place import POSTABLE
 from boostmon.finding import Finding, green, red, yellow
+from boostmon.projections.departures import Departure
 from boostmon.projections.timed_places import Timed
 
 ALL = Permissions.all().value
@@ -122,10 +124,17 @@ def no_rights(label: str, bot_id: str) -> Finding:
     return red("discord", f"{label}: BoostMon lacks Manage Roles.", remedy)
 
 
-def absent(guild_id: str, bot_id: str, timed: Timed) -> Finding:
+def absent(guild_id: str, bot_id: str, timed: Timed, left: Departure | None) -> Finding:
     """Say that the bot is not in a server that has timers."""
-    found = f"BoostMon is not in the server {guild_id}, which has timers ({timed.roles.total()})."
-    return red("discord", found, f"Invite it there: {link_for(bot_id)}")
+    found = f"BoostMon is not in the server {guild_id}, which has timers ({timed.roles.total()})"
+    remedy = (
+        f"Invite it there: {link_for(bot_id)} Or give the server up with "
+        f"`boostmon forget-server {guild_id}`."
+    )
+    if left is None or not left.parked:
+        return red("discord", f"{found}.", remedy)
+    since = f"{left.since.astimezone(UTC):%Y-%m-%d}"
+    return yellow("discord", f"{found}: nothing is tried there, since it left by {since}.", remedy)
 
 
 def _roles(server: Server, timed: Timed) -> Iterator[Finding]:

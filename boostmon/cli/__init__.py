@@ -30,6 +30,7 @@ COMMANDS = {  # in the order in which they are needed; each with where it is
     "history": "history:history",
     "erase": "erasing:erase",
     "adopt-database": "adopting:adopt_database",
+    "forget-server": "forgetting:forget_server",
     "resolve-removals": "resolving:resolve_removals",
     "stats": "stats:stats",
     "invite": "inviting:invite",

@@ -19,6 +19,7 @@ from boostmon.database.rights import look_at_rights
 from boostmon.database.writing import look_at_writing
 from boostmon.finding import Area, Finding, green, yellow
 from boostmon.projections import checkup as log
+from boostmon.projections.departures import Departure, departed
 from boostmon.projections.owner import owner_of
 from boostmon.projections.timed_places import Timed, timed_places
 
@@ -42,6 +43,7 @@ class Known(Struct):
     findings: list[Finding]
     timed: dict[str, Timed] | None = None
     owner: str | None = None
+    departed: Sequence[Departure] = ()
     ahead: float | None = None
     is_here: bool = False
 
@@ -162,6 +164,7 @@ def _of_log(place: Place, settings: Settings, known: Known) -> list[Check]:
 
     async def places(connection: Any) -> Sequence[Finding]:
         known.timed = await timed_places(connection)
+        known.departed = await departed(connection)
         return []
 
     return [

@@ -48,7 +48,7 @@ async def look_at_discord(settings: Settings, database: Known) -> list[Finding]:
                 discord_ahead=reads.ahead,
                 one_witness=database.is_here,
             )
-        return findings + await _servers(reads, found[0], discord, database.timed)
+        return findings + await _servers(reads, found[0], discord, database)
 
 
 def _of_application(
@@ -65,7 +65,7 @@ async def _servers(
     reads: DiscordReads,
     application: Application,
     discord: DiscordConfig,
-    timed: Mapping[str, Timed] | None,
+    database: Known,
 ) -> list[Finding]:
     there: list[dict[str, Any]] = []
 
@@ -80,10 +80,11 @@ async def _servers(
     findings = await examine([_check("the servers", list_servers)])
     if any(finding.colour == "red" for finding in findings):
         return findings
-    known, bot_id = timed or {}, application.application_id
+    known, bot_id = database.timed or {}, application.application_id
     ids = {server["id"] for server in there}
     gone = sorted(known.keys() - ids, key=lambda one: -_timers(known, one))
-    findings += [absent(guild_id, bot_id, known[guild_id]) for guild_id in gone[:MOST_ABSENT]]
+    left = {departure.guild_id: departure for departure in database.departed}
+    findings += [absent(id_, bot_id, known[id_], left.get(id_)) for id_ in gone[:MOST_ABSENT]]
     if len(gone) > MOST_ABSENT:
         found = f"BoostMon is not in {len(gone) - MOST_ABSENT} more servers that have timers."
         findings.append(red("discord", found, f"Invite it there: {link_for(bot_id)}"))

@@ -10,14 +10,17 @@ import click
 from rich.console import Console
 
 from boostmon.bot.durations import counted
+from boostmon.cli.asking import asking_discord
 from boostmon.cli.ids import Id
 from boostmon.cli.places import Place, found_database, refuse_outdated
-from boostmon.commands.erase import end_timers, is_known, replace, settled
+from boostmon.commands.erase import debts_of, end_timers, is_known, replace, settled
 from boostmon.commands.handler import CommandHandler
 from boostmon.config import ClockConfig, PoolConfig, load
 from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
+from boostmon.errors import AnotherApplicationError, ConfigurationError, DiscordError
 from boostmon.events.store import EventStore
+from boostmon.projections.departures import departed, write_off_person
 
 QUESTION = (
     "The timers of {user} end, their roles are taken, and a pseudonym takes the place of the id. "
@@ -61,6 +64,7 @@ async def _erase(user: str, wait: float) -> None:
                 click.echo(f"BoostMon knows no person {user}; nothing is to be erased")
                 return
             ended = await _end(place, owner, user)
+            await _write_off(owner, user)
             console = Console(stderr=True)
             with console.status("waiting for Discord") as status:
                 await settled(
@@ -73,6 +77,30 @@ async def _erase(user: str, wait: float) -> None:
                 )
             pseudonym = await replace(owner, user)
     click.echo(f"erased, {counted(ended, 'timer')} ended; the person is now {pseudonym}")
+
+
+async def _write_off(owner: Any, user: str) -> None:
+    """Owe them nothing in servers that the bot is not in; say which these are."""
+    servers = {debt.guild_id for debt in await debts_of(owner, user)}
+    absent = sorted(await _absent(owner, servers)) if servers else []
+    if absent and await write_off_person(owner, user, absent):
+        listed = ", ".join(absent)
+        _warn(f"The bot is not in the server {listed}, so the roles there stay as they are.")
+
+
+def _warn(sentence: str) -> None:
+    click.echo(f"warning: {sentence}", err=True)
+
+
+async def _absent(owner: Any, servers: set[str]) -> set[str]:
+    """Return those of *servers* that the bot is not in, as Discord tells, or as it was noted."""
+    try:
+        async with asking_discord(owner) as is_absent:
+            if is_absent is not None:
+                return {guild_id for guild_id in servers if await is_absent(guild_id)}
+    except (AnotherApplicationError, ConfigurationError, DiscordError) as error:
+        _warn(str(error))
+    return servers & {departure.guild_id for departure in await departed(owner)}
 
 
 async def _end(place: Place, owner: Any, user: str) -> int:

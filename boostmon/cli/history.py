@@ -110,6 +110,8 @@ def what(event: TimerEvent) -> str:
             return "paused"
         case Resumed():
             return "resumed"
+        case Cleared(because="server_given_up"):
+            return "cleared: the server was given up"
         case Cleared(reason=reason):
             return REASONS[reason]
         case WarningSent(minutes=minutes):

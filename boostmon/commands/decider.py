@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from boostmon.errors import (
     TimerEndedError,
@@ -76,6 +76,7 @@ class Clear(Command, frozen=True):
     """End the timer now."""
 
     reason: Literal["asked", "role_deleted", "taken_by_hand", "erased"] = "asked"
+    because: Literal["server_given_up"] | UnsetType = UNSET
 
 
 class Sweep(Command, frozen=True):
@@ -106,8 +107,8 @@ def decide(state: Timer, command: TimerCommand) -> list[TimerEvent]:
             return [_paused(state, now)]
         case Resume(), _:
             return [_resumed(state, command)]
-        case Clear(now, reason), _:
-            return [Cleared(now, remaining_ms(state, now), reason)]
+        case Clear(now, reason, because), _:
+            return [Cleared(now, remaining_ms(state, now), reason, because)]
 
 
 def as_recorded(command: TimerCommand, now: int) -> TimerCommand:

@@ -86,7 +86,7 @@ async def settled(
     Raise `EraseRefusedError` after *seconds*, or when nothing more will come of it by itself.
     """
     end = machine.monotonic() + seconds
-    while debts := await _debts(connection, user_id):
+    while debts := await debts_of(connection, user_id):
         if machine.monotonic() > end or _is_hopeless(debts):
             raise await _still_owed(connection, debts)
         progress(len(debts))
@@ -126,7 +126,8 @@ async def _timers(connection: Connection, user_id: str) -> dict[int, Timer]:
     return timers
 
 
-async def _debts(connection: Connection, user_id: str) -> list[Debt]:
+async def debts_of(connection: Connection, user_id: str) -> list[Debt]:
+    """Return what Discord is owed for *user_id*, each timer's oldest first."""
     rows = await connection.fetch(statement("owed_to_person"), user_id)
     return [Debt(**row) for row in rows]
 
@@ -152,7 +153,7 @@ async def _refuse_unsettled(connection: Connection, user_id: str) -> None:
             "A timer of theirs was started meanwhile, so nothing was replaced; tell the staff, and "
             "run it again."
         )
-    if debts := await _debts(connection, user_id):
+    if debts := await debts_of(connection, user_id):
         raise await _still_owed(connection, debts)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache, reduce
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -77,10 +77,14 @@ class Resumed(Event, frozen=True):
 
 
 class Cleared(Event, frozen=True):
-    """The timer was ended before its time; *remaining_ms* was given up."""
+    """The timer was ended before its time; *remaining_ms* was given up.
+
+    What has come *because* of something newer than the reasons is still one of these.
+    """
 
     remaining_ms: int
     reason: Literal["asked", "role_deleted", "taken_by_hand", "erased"] = "asked"
+    because: Literal["server_given_up"] | UnsetType = UNSET
 
 
 class WarningSent(Event, frozen=True):

@@ -32,7 +32,7 @@ def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
     """Return what Discord is owed for *event*, in the order in which it is to be done.
 
     An imported timer owes nothing: its member holds the role already. A role that was deleted
-    cannot be taken.
+    cannot be taken, nor one of a server that was given up.
     """
     if source == "import":
         return ()
@@ -43,7 +43,9 @@ def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
             return (NOTICE,)
         case Expired():
             return (TAKE_ROLE, NOTICE)
-        case Cleared(reason="role_deleted") | TimeRemoved() | Paused():
+        case Cleared(reason="role_deleted") | Cleared(because="server_given_up"):
+            return ()
+        case TimeRemoved() | Paused():
             return ()
         case Cleared():
             return (TAKE_ROLE,)

@@ -15,4 +15,5 @@ JOIN people USING (person_id)
 LEFT JOIN direct_channels USING (person_id)
 LEFT JOIN role_timers ON role_timers.id = effects.stream_id
 WHERE effects.state IN ('owed', 'stuck')
+    AND streams.guild_id NOT IN (SELECT guild_id FROM parked_servers)
 ORDER BY effects.position, effects.kind = 'notice'

@@ -1,8 +1,8 @@
 -- How many effects are open, by kind and state, and for how many seconds the oldest has been decided.
 WITH open AS (
     SELECT kind, state, count(*) AS number, min(position) AS oldest
-    FROM effects
-    WHERE state IN ('owed', 'stuck')
+    FROM effects JOIN streams USING (stream_id)
+    WHERE state IN ('owed', 'stuck') AND guild_id NOT IN (SELECT guild_id FROM parked_servers)
     GROUP BY kind, state
 )
 SELECT

@@ -15,5 +15,6 @@ JOIN people USING (person_id)
 LEFT JOIN direct_channels USING (person_id)
 LEFT JOIN role_timers ON role_timers.id = effects.stream_id
 WHERE effects.state IN ('owed', 'stuck')
+    AND streams.guild_id NOT IN (SELECT guild_id FROM parked_servers)
     AND effects.stream_id IN (SELECT stream_id FROM events WHERE position > $1)
 ORDER BY effects.position, effects.kind = 'notice'

@@ -20,3 +20,4 @@ JOIN people USING (person_id)
 LEFT JOIN people AS actor ON actor.person_id = events.actor
 LEFT JOIN role_timers ON role_timers.id = effects.stream_id
 WHERE effects.position = $1 AND effects.kind = $2 AND effects.state IN ('owed', 'stuck')
+    AND streams.guild_id NOT IN (SELECT guild_id FROM parked_servers)

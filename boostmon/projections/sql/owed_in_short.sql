@@ -8,3 +8,4 @@ FROM effects
 JOIN streams USING (stream_id)
 JOIN people USING (person_id)
 WHERE effects.state IN ('owed', 'stuck')
+    AND streams.guild_id NOT IN (SELECT guild_id FROM parked_servers)

@@ -1,0 +1,2 @@
+-- Forget that the bot has left the server $1.
+DELETE FROM departures WHERE guild_id = $1
