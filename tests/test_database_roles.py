@@ -115,6 +115,13 @@ async def bot(separate_bot: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
 
 
+async def in_turn(superuser: asyncpg.Connection, statements: str) -> None:
+    """Change rights on the database while no other worker does: PostgreSQL refuses one of two."""
+    async with superuser.transaction():
+        await superuser.execute("SELECT pg_advisory_xact_lock(7263199)")
+        await superuser.execute(statements)
+
+
 @pytest.fixture
 async def stranger(
     migrated: Schema, superuser: asyncpg.Connection
@@ -125,15 +132,16 @@ async def stranger(
     parts = urlsplit(migrated.superuser_url)
     place = f"{name}:{password}@{parts.netloc.rpartition('@')[2]}"
     database = await superuser.fetchval("SELECT quote_ident(current_database())")
-    await superuser.execute(
+    await in_turn(
+        superuser,
         f"CREATE ROLE {name} LOGIN PASSWORD '{password}';"
-        f"GRANT CONNECT ON DATABASE {database} TO {name}"
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
     )
     try:
         async with session(urlunsplit(parts._replace(netloc=place))) as connection:
             yield connection
     finally:
-        await superuser.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        await in_turn(superuser, f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 @pytest.fixture
