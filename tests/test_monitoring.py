@@ -142,13 +142,14 @@ async def test_what_people_do_is_seen_in_the_metrics(database: Database, owner_u
     assert 4 == counted("boostmon_command_duration_seconds_count", command="settime")
     assert 3 == counted("boostmon_appends_total", outcome="appended")
     assert 3 == counted("boostmon_append_duration_seconds_count")
-    assert 2 == counted("boostmon_effects_total", kind="give_role", outcome="done")
+    done = counted("boostmon_effects_total", kind="give_role", outcome="done")
+    assert 2 <= done <= 3  # carl's lets go on what is stuck for the same role: vera's
     assert 3 <= counted("boostmon_effect_duration_seconds_count", kind="give_role")
     assert 1 == counted("boostmon_effects_total", kind="give_role", outcome="stuck")
     assert 1 <= counted("boostmon_sweep_duration_seconds_count")
     route = "/guilds/{id}/members/{id}/roles/{id}"
     requests = "boostmon_discord_requests_total"
-    assert 2 == counted(requests, method="PUT", route=route, status="204")
+    assert done <= counted(requests, method="PUT", route=route, status="204") <= 3
     assert 1 == counted(requests, method="PUT", route=route, status="403")
     assert 1 == counted(requests, method="PUT", route=route, status="429")
     assert 1 == counted(requests, method="PUT", route=route, status="none")
