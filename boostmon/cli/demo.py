@@ -74,7 +74,7 @@ def demo(*, port: int, speed: float, stay: bool, no_browser: bool) -> None:
     configure_logs(LogConfig(boostmon_log_level="warning"))
     is_seen = sys.stdout.isatty()
     play = Play(port=port, speed=speed, stays=stay or is_seen, opens=is_seen and not no_browser)
-    run_until_stopped(_demo(play))
+    run_until_stopped(_demo(play), more=0.8)
 
 
 async def _demo(play: Play) -> None:

@@ -17,18 +17,21 @@ LAST = 3.8  # seconds after the signal
 log = structlog.get_logger()
 
 
-def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+def run_until_stopped(work: Coroutine[Any, Any, None], *, more: float = 0.0) -> None:
     """Do *work*, and cancel it at the first SIGTERM, SIGINT or SIGHUP, so that it tidies up.
 
+    *more*: for how many seconds more it may, when it has processes of its own to wait for.
     Further signals change nothing: a farewell that is cut off leaves processes behind. What has
     not tidied up after `LAST` seconds ends with the process: all that was recorded is safe.
     """
-    asyncio.run(until_stopped(work, at_stop=_end_at_last))
+    asyncio.run(until_stopped(work, more=more, at_stop=lambda: _end_after(LAST + more)))
     for number in _heard():
         signal.signal(number, signal.SIG_IGN)
 
 
-async def until_stopped(work: Coroutine[Any, Any, None], *, at_stop: Callable[[], None]) -> None:
+async def until_stopped(
+    work: Coroutine[Any, Any, None], *, more: float, at_stop: Callable[[], None]
+) -> None:
     """Do *work* until it ends, or a signal has cancelled it; *at_stop* is called at the first."""
     task, loop, stopped = asyncio.ensure_future(work), asyncio.get_running_loop(), False
 
@@ -37,8 +40,9 @@ async def until_stopped(work: Coroutine[Any, Any, None], *, at_stop: Callable[[]
         if not stopped:
             stopped = True
             at_stop()
-            for seconds in (0.0, *CUTS):
-                loop.call_later(seconds, task.cancel)
+            task.cancel()
+            for seconds in CUTS:
+                loop.call_later(seconds + more, task.cancel)
 
     for number in _heard():
         loop.add_signal_handler(number, stop)
@@ -52,8 +56,8 @@ def _heard() -> list[signal.Signals]:
     return [signal.SIGTERM, signal.SIGINT] + ([] if is_deaf else [signal.SIGHUP])
 
 
-def _end_at_last() -> None:
-    last = threading.Timer(LAST, _end)
+def _end_after(seconds: float) -> None:
+    last = threading.Timer(seconds, _end)
     last.daemon = True
     last.start()
 

@@ -12,7 +12,7 @@ from typing import Literal
 from boostmon.cli.demonstration.board import Board
 from boostmon.cli.demonstration.town import DemoError
 
-FAREWELL = 5.0
+FAREWELL = 2.5  # seconds
 READY_WITHIN = 30.0  # seconds
 LOOK = 0.1
 TAIL = 500  # characters of its log
