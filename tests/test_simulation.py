@@ -37,6 +37,14 @@ def test_no_promise_is_broken(seed: int) -> None:
     assert summary.faults.total() >= FAULTS
 
 
+def test_no_promise_is_broken_where_roles_go_and_the_database_is_beside_the_bot() -> None:
+    summary = run(plan(2, shapes.WIDE))
+
+    assert [] == summary.violations
+    assert summary.faults["role deleted"]
+    assert summary.faults["many taken"]
+
+
 def test_it_is_much_together() -> None:
     commands, answers = (sum(column) for column in zip(*WORK.values(), strict=True))
 

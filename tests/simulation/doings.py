@@ -7,10 +7,12 @@ from tests.simulation.book import Word
 from tests.simulation.discord import Place
 from tests.simulation.gateway import GatewayWeather
 from tests.simulation.orders import Order
-from tests.simulation.plan import CALLER, MODERATOR, OTHER_BOT, Moment
+from tests.simulation.plan import CALLER, MODERATOR, OTHER_BOT, PASSING, Moment, role_of
 from tests.simulation.rest import MEMBER, ROLE
 from tests.simulation.universe import Universe
 from tests.simulation.weather import Weather
+
+MOST = 0.9
 
 
 class Doings:
@@ -27,7 +29,9 @@ class Doings:
             "set and cleared in fog": self._set_and_cleared,
             "cleared and set in fog": self._cleared_and_set,
             "given by hand": self._given,
+            "many taken": self._many_taken,
             "role deleted": self._role_deleted,
+            "held back decided": self._decided,
         }
 
     def _command(self, moment: Moment) -> None:
@@ -75,7 +79,24 @@ class Doings:
             discord.turn(place, held=True, by=by)
 
     def _role_deleted(self, moment: Moment) -> None:
-        self._universe.discord.delete_role(moment.where, moment.role)
+        """Delete the role that is there for that."""
+        self._universe.discord.delete_role(moment.where, role_of(moment.where, PASSING))
+
+    def _many_taken(self, moment: Moment) -> None:
+        """Take all roles from most members of a server, as a bot that went wrong does."""
+        discord, random = self._universe.discord, _random(moment)
+        for member in discord.guilds[moment.where].members.values():
+            for role_id in sorted(member.roles):
+                if random.random() < MOST:
+                    place = (moment.where, member.user_id, role_id)
+                    discord.turn(place, held=False, by=OTHER_BOT)
+
+    def _decided(self, moment: Moment) -> None:
+        """Decide what is held back, in a server, as somebody at the command line does."""
+        processes = [p for p in self._universe.processes if p.turns]
+        if processes:
+            process = processes[moment.number % len(processes)]
+            process.resolve(moment.where, ends=moment.number % 2 == 0)
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self._universe.timeline.after(seconds, act)

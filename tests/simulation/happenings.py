@@ -1,6 +1,7 @@
 """What each kind of moment of a plan does to the world, and how it ends."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -11,6 +12,8 @@ from tests.simulation.process import Process
 from tests.simulation.universe import RESTART_SECONDS, Universe
 from tests.simulation.weather import FAULTS, Weather
 
+REST_BESIDE = 1800.0  # seconds; with two clocks that disagree nothing goes on for ten minutes
+DECIDED_AFTER = (60.0, 400.0, 900.0)  # seconds of quiet
 RECOVERED = 180.0  # seconds after which all have seen that a clock is right again
 
 
@@ -73,6 +76,11 @@ class Happenings:
         for guild in universe.discord.guilds.values():
             for member in guild.members.values():
                 universe.discord.join(guild.id, member.user_id)
+        for seconds in DECIDED_AFTER:  # what is held back does not wait for ever
+            for number, guild_id in enumerate(universe.discord.guilds):
+                kind = "held back decided"
+                moment = Moment(at=0.0, kind=kind, number=number, where=guild_id)
+                self._later(seconds, partial(self._acts[kind], moment))
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self._universe.timeline.after(seconds, act)
@@ -225,9 +233,13 @@ class Happenings:
         universe, random = self._universe, _random(moment)
         if process is None or universe.timeline.now < self._clocks_right_at:
             return
-        machine: Any = random.choice((universe.server, universe.discord, process.clocks))
+        machines: tuple[Any, ...] = (universe.server, universe.discord, process.clocks)
+        if universe.beside:  # one clock, and Discord's is followed if it is wrong
+            machines = (universe.machine_beside,)
+        machine = random.choice(machines)
         seconds = 60 + moment.seconds * 20
-        self._clocks_right_at = universe.timeline.now + seconds + RECOVERED
+        rest = REST_BESIDE if universe.beside else RECOVERED
+        self._clocks_right_at = universe.timeline.now + seconds + rest
         step = random.choice((-21_600, -3_600, -60, 60, 3_600, 7_200))
         universe.trace.note(universe.timeline.now, type(machine).__name__, step)
         machine.ahead += step

@@ -9,7 +9,8 @@ from tests.simulation.orders import Order
 
 GUILDS = tuple(f"16000000000000000{n:02}" for n in range(1, 7))
 CHANNELS_EACH = 8
-ROLES_EACH = 4
+ROLES_EACH = 5
+PASSING = 4  # the role of each server that may be deleted
 PEOPLE_EACH = 60
 CALLER = "1400000000000000001"
 MODERATOR = "1400000000000000002"
@@ -28,6 +29,7 @@ IN_BURSTS = 0.2
 BURST = (5, 30)  # commands of one kind that are given together
 SPREADS = (0.0, 0.1)  # seconds from one to the next
 AFTERMATH = 0.12  # of all commands are followed at once by another one on the same timer
+RARE = 0.08  # of all commands are about a role that may be deleted
 UNNAMED = 0.2  # of the commands that change a timer leave open which one is meant
 TWICE = 0.06  # of all interactions are taken by two processes
 
@@ -49,19 +51,24 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """A run: its seed, and all that happens in it; *late*: Discord may do work late."""
+    """A run: its seed, and all that happens in it.
+
+    *late*: Discord may do work late; *beside*: the database is on the machine of the bot.
+    """
 
     seed: int
     moments: Sequence[Moment]
     seconds: float
     processes: int = 2
     late: bool = False
+    beside: bool = False
 
 
 class Shape(Struct, frozen=True, kw_only=True):
     """How much happens in a run, and how often each kind comes round among the trouble.
 
     *pause*: seconds between two commands, or two bursts of them. *late*: Discord may do work late.
+    *wide*: roles are deleted, and the database of some seeds is on the machine of the bot.
     """
 
     seconds: float
@@ -69,6 +76,7 @@ class Shape(Struct, frozen=True, kw_only=True):
     late: bool = False
     trouble_every: float
     round: dict[str, int]
+    wide: bool = False
 
 
 def role_of(guild_id: str, number: int) -> str:
@@ -111,6 +119,7 @@ def plan(seed: int, shape: Shape) -> Plan:
         seconds=shape.seconds,
         late=shape.late,
         processes=1 if seed % 7 == 3 else 2,
+        beside=shape.wide and seed % 3 == 2,
     )
 
 
@@ -133,13 +142,15 @@ def _commands(random: Random, shape: Shape) -> list[Moment]:
                 later = at + random.uniform(0.01, 4) * random.choice((0.1, 1, 10))
                 asked.append((later, _changed(random, order)))
         at += random.expovariate(1 / shape.pause)
-    return [_command(random, *one, number) for number, one in enumerate(asked)]
+    return [_command(random, *one, number, wide=shape.wide) for number, one in enumerate(asked)]
 
 
-def _command(random: Random, at: float, order: Order, number: int) -> Moment:
+def _command(random: Random, at: float, order: Order, number: int, *, wide: bool) -> Moment:
     twice = 1 if random.random() < TWICE else 0
     unnamed = order.name != "settime" and random.random() < UNNAMED
     order = structs.replace(order, command_id=f"2{number:018}", unnamed=unnamed)
+    if wide and random.random() < RARE:
+        order = structs.replace(order, role_id=role_of(order.guild_id, PASSING))
     return Moment(at=at, kind="command", order=order, number=random.randrange(1 << 30) * 2 + twice)
 
 
@@ -165,7 +176,7 @@ def _changed(random: Random, order: Order) -> Order:
 
 
 def _role(random: Random, guild_id: str) -> str:
-    return role_of(guild_id, random.randrange(ROLES_EACH))
+    return role_of(guild_id, random.randrange(PASSING))
 
 
 def _trouble(random: Random, shape: Shape) -> list[Moment]:

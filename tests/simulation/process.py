@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import structs
@@ -10,7 +11,9 @@ from boostmon.bot.answers import Answer
 from boostmon.bot.app import Parts
 from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
 from boostmon.bot.tally import Tally
-from boostmon.errors import DatabaseUnavailableError
+from boostmon.commands.removals import end_all, restore_all
+from boostmon.errors import BoostmonError, DatabaseUnavailableError
+from boostmon.events.timer import TimerId
 from tests.simulation.book import Book
 from tests.simulation.clocks import Clocks
 from tests.simulation.database import MemoryDatabase, Server
@@ -35,6 +38,7 @@ class Surroundings(Protocol):
     discord: Discord
     gateway: Gateway
     book: Book
+    beside: bool
 
 
 class Untold(Tally):
@@ -178,6 +182,24 @@ class Process:
         if self.alive:
             self.loop.call_soon(lambda: self.spawn(self._serve(order, made_at)))
 
+    def resolve(self, guild_id: str, *, ends: bool) -> None:
+        """Decide what is held back in a server, as `boostmon resolve-removals` does."""
+        if self.alive and (wired := self._wired):
+            self.loop.call_soon(lambda: self.spawn(self._resolve(wired, guild_id, ends=ends)))
+
+    async def _resolve(self, wired: Wired, guild_id: str, *, ends: bool) -> None:
+        discord = self._around.discord
+
+        async def holds(timer: TimerId) -> bool:
+            return discord.holds((timer.guild_id, timer.user_id, timer.role_id))
+
+        with suppress(BoostmonError):
+            if ends:
+                now = wired.clock.now()
+                await end_all(wired.standings, wired.handler, guild_id, now=now, holds=holds)
+            else:
+                await restore_all(wired.standings, guild_id)
+
     def kill(self) -> None:
         """End it at once: nothing of it runs any more."""
         self.alive = self.turns = False
@@ -211,6 +233,7 @@ class Process:
             clocks=self.clocks,
             tally=Untold(),
             book=around.book,
+            beside=around.beside,
         )
         try:
             self._wired = wired = await wire_up(ways)

@@ -45,6 +45,12 @@ ALL = Shape(
     round=ROUND | LATE | BY_HAND | CLOCKS,
 )
 
+WIDE = structs.replace(
+    ALL,
+    seconds=4000.0,
+    round=ALL.round | {"many taken": 1, "held back decided": 2, "role deleted": 1},
+    wide=True,
+)
 
 # For each bug that can be planted a short run in which it soon does harm.
 NARROW = Shape(seconds=600.0, pause=6.0, trouble_every=5.0, late=True, round={})

@@ -41,6 +41,7 @@ class Universe:
         self.discord = Discord(self.timeline)
         self.wire = Wire(self.discord, _seeded(plan.seed, "wire"), trace)
         self.wire.late = plan.late
+        self.beside = plan.beside
         self.gateway = Gateway(self.discord, _seeded(plan.seed, "gateway"))
         self.book = Book()
         self.processes: list[Process] = []
@@ -51,6 +52,7 @@ class Universe:
         self.discord.turned = self.gifts.turned
         self.wire.speaker = lambda: self.server.tables.lease.holder
         self.server.tables.notify = self.notify
+        self.machine_beside = MachineBeside(self)
         self._started = 0
         self._seed = plan.seed
         self._telling = self.machines.tell_the_time()
@@ -78,6 +80,8 @@ class Universe:
         """Start a process."""
         self._started += 1
         process = Process(f"bot {self._started}", self, self._give_turn)
+        if self.beside:
+            process.clocks.ahead = self.server.ahead
         self.processes.append(process)
         self.gateway.ears.append(process.hear)
         self.trace.note(self.timeline.now, "start", process.name)
@@ -145,6 +149,24 @@ class Universe:
 
     def _give_turn(self, clocks: Clocks) -> None:
         self.machines.turn = clocks
+
+
+class MachineBeside:
+    """The one machine of the database and the processes, where they share it."""
+
+    def __init__(self, universe: Universe) -> None:
+        self._universe = universe
+
+    @property
+    def ahead(self) -> float:
+        """By how many seconds its clock is wrong."""
+        return self._universe.server.ahead
+
+    @ahead.setter
+    def ahead(self, seconds: float) -> None:
+        self._universe.server.ahead = seconds
+        for process in self._universe.processes:
+            process.clocks.ahead = seconds
 
 
 def _seeded(seed: int, what: str) -> Random:

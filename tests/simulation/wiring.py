@@ -58,12 +58,15 @@ class Ways(Struct, frozen=True, kw_only=True):
     clocks: Clocks
     tally: Tally
     book: Book
+    beside: bool
 
 
 class Wired(Struct, frozen=True, kw_only=True):
     """The parts of a running bot; *works* run as long as the process does."""
 
     conversation: Conversation
+    handler: CommandHandler
+    standings: Standings
     relay: Relay
     hinted: Any
     clock: AgreedClock
@@ -73,7 +76,7 @@ class Wired(Struct, frozen=True, kw_only=True):
 
 async def wire_up(ways: Ways) -> Wired:
     """Put a bot together, and compare the clocks."""
-    database, clock = ways.database, AgreedClock(one_witness=False)
+    database, clock = ways.database, AgreedClock(one_witness=ways.beside)
     await clock.measure(database)
     ways.http.hear_time(clock)
     await clock.measure(database)
@@ -102,6 +105,8 @@ async def wire_up(ways: Ways) -> Wired:
     body = SimpleNamespace(sweeper=sweeper, relay=relay)
     return Wired(
         conversation=conversation,
+        handler=handler,
+        standings=Standings(database),
         relay=relay,
         hinted=SimpleNamespace(signal=signal, body=body, reconciler=reconciler),
         clock=clock,
