@@ -12,6 +12,7 @@ from boostmon.database.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.finding import Finding
 from boostmon.projections import checkup, sampling
+from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.open_effects import OUTAGE
 from boostmon.projections.standings import Found, Standings
 from tests.databases import Schema
@@ -168,6 +169,24 @@ async def test_what_waits_for_a_server_with_an_outage_says_that_it_goes_on(
     assert found.startswith("Waiting for long: role to be given, 3 times since ")
     assert found.endswith(": the server has an outage.")
     assert "BoostMon goes on when Discord shows the server again" in remedy
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(3590, 60), (110, 2), (50, 1)])
+async def test_direct_messages_that_discord_has_stopped_are_yellow(
+    patient: Patient, seconds: int, minutes: int
+) -> None:
+    await DirectChannels(patient.database).close(seconds)
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert "yellow" == colour
+    assert f"stopped for {minutes} minutes (40003)" in found
+    assert "Name a channel in `/settime`" in remedy
+
+
+async def test_direct_messages_are_not_spoken_of_when_the_hour_is_over(patient: Patient) -> None:
+    await DirectChannels(patient.database).close(-1.0)
+    assert "40003" not in (await patient.diagnosed()).text
 
 
 async def test_a_sweep_that_does_not_come_says_to_start_the_bot(patient: Patient) -> None:

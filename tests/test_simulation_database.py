@@ -192,7 +192,16 @@ def _settling(random: Random) -> list[Act]:
         _, owed = await side.owed.all()
         await side.owed.supersede(owed[: number % 3])
 
-    return [*[settle] * 4, attempt, postpone, supersede]
+    async def hold(side: Side) -> Any:
+        _, owed = await side.owed.all()
+        why, wait = random.choice((("too low", 2000.0), ("an outage", None)))
+        await side.owed.hold(owed[: number % 4], why, seconds=wait)
+
+    async def close_all(side: Side) -> Any:
+        _, owed = await side.owed.all()
+        await side.owed.close_all(owed[: number % 2], "the role was deleted")
+
+    return [*[settle] * 4, attempt, postpone, supersede, hold, close_all]
 
 
 def _reading(random: Random) -> list[Act]:
@@ -220,6 +229,9 @@ def _reading(random: Random) -> list[Act]:
         lambda side: side.effect(number),
         lambda side: side.owed.tell_put_off([position]),
         lambda side: side.channels.find(user),
+        lambda side: side.channels.to_open(now, now + 200 * MINUTE, 3),
+        lambda side: side.channels.closed_for(),
+        lambda side: side.channels.close(500.0),
         lambda side: side.timers.due(now, (0, 0), 10),
         lambda side: side.timers.next_due_at(now),
         lambda side: side.timers.of_member(GUILDS[int(user) % 2], user),

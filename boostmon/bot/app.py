@@ -25,6 +25,7 @@ from boostmon.bot.judgement import Judgement
 from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
+from boostmon.bot.openings import Ahead, Openings
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.plain_refusals import make_plain
 from boostmon.bot.presence import Presence
@@ -97,6 +98,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     looks: Looks
     reconciler: Reconciler
     presence: Presence
+    ahead: Ahead
 
     def on_hint(self, channel: str, payload: str) -> None:
         """Take a NOTIFY: something was recorded, or became of an effect.
@@ -136,6 +138,7 @@ async def run(surroundings: Surroundings, stop: asyncio.Event) -> None:
                 parts.body.sweeper.run(),
                 parts.looks.run(),
                 parts.reconciler.run(),
+                parts.ahead.run(),
                 identity.keep(),
                 parts.presence.run(),
                 bot.attendance.run(),
@@ -189,6 +192,14 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         relay=relay,
         sweeper=sweeper,
     )
+    channels = DirectChannels(database)
+    ahead = Ahead(
+        openings=Openings(api, channels, speaking.pace),
+        direct_channels=channels,
+        pace=speaking.pace,
+        clock=clock,
+        relay=relay,
+    )
     return Parts(
         bot=bot,
         cog=cog,
@@ -197,6 +208,7 @@ def _put_together(bot: BoostMon, surroundings: Surroundings) -> Parts:
         looks=looks,
         reconciler=reconciler,
         presence=speaking.presence,
+        ahead=ahead,
     )
 
 

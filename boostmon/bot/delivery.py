@@ -64,6 +64,10 @@ class Delivery:
         """Say why nothing can be done in a server now; None when it is there."""
         return self._server.absence(guild_id)
 
+    def late(self, effect: OwedEffect) -> float:
+        """Tell by how many seconds a notice is late at this moment."""
+        return self._notices.late(effect)
+
     def is_deleted(self, role_id: str) -> bool:
         """Tell whether a role is known to be no more."""
         return role_id in self._deleted

@@ -139,22 +139,25 @@ class DiscordApi:
         return str(channel["id"])
 
     async def send(
-        self, channel_id: str, content: str, *, mention: str, nonce: str, lane: str
+        self, channel_id: str, content: Callable[[], str], *, mention: str, nonce: str, lane: str
     ) -> tuple[str, str]:
-        """Post *content*, which can ping the user *mention* and nobody else.
+        """Post what *content* says when its turn comes; it can ping the user *mention* alone.
 
         Return the ids of its channel and of itself: a repetition with the same *nonce* within a few
         minutes answers with the first message, wherever that stands (resources/message, "Create
         Message").
         """
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
-        message = {
-            "content": content,
-            "allowed_mentions": {"parse": [], "users": [mention]},
-            "nonce": nonce,
-            "enforce_nonce": True,
-        }
-        posted = await self._request(route, lane, json=message)
+
+        def message() -> dict[str, Any]:
+            return {
+                "content": content(),
+                "allowed_mentions": {"parse": [], "users": [mention]},
+                "nonce": nonce,
+                "enforce_nonce": True,
+            }
+
+        posted = await self._request(route, lane, in_time=message)
         return str(posted["channel_id"]), str(posted["id"])
 
     async def own_messages_since(self, channel_id: str, since: datetime) -> dict[str, str] | None:
@@ -194,7 +197,13 @@ class DiscordApi:
         return moment_of(dates[-1]) if dates else None
 
     async def _request(
-        self, route: Route, lane: str, *, dates: list[str] | None = None, **arguments: Any
+        self,
+        route: Route,
+        lane: str,
+        *,
+        dates: list[str] | None = None,
+        in_time: Callable[[], dict[str, Any]] | None = None,
+        **arguments: Any,
     ) -> Any:
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
             """See the answer before disnake does, whose own retries would hide it."""
@@ -214,6 +223,8 @@ class DiscordApi:
             return response
 
         async with self._pace.turn(lane):
+            if in_time is not None:
+                arguments["json"] = in_time()
             return await self._http.request(
                 route,
                 middlewares=(judge,),

@@ -104,6 +104,13 @@ class Metrics:
             buckets=SLOW,
         )
         _show(self.effect_seconds, KINDS)
+        self.notice_lateness = self._histogram(
+            "notice_lateness_seconds",
+            "How long after its time a warning, or after the end the word of it, was sent.",
+            "event",
+            buckets=LATE,
+        )
+        _show(self.notice_lateness, ("warning", "expiry"))
         self.effects_open = self._gauge(
             "effects_open", "Effects that Discord is owed now, or is stuck with.", "kind", "state"
         )

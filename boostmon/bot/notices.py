@@ -2,15 +2,18 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from boostmon import machine
 from boostmon.bot import replies
 from boostmon.bot.discord_api import DiscordApi, NotLeadingError, RefusedError
+from boostmon.bot.openings import Openings
 from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
 from boostmon.bot.refusals import (
     Directly,
     Final,
     Later,
+    Over,
     Verdict,
     closes_channel,
     is_no_longer_ours,
@@ -18,6 +21,7 @@ from boostmon.bot.refusals import (
 )
 from boostmon.bot.server_view import Server
 from boostmon.database.clock import Clock
+from boostmon.errors import DiscordError
 from boostmon.events.timer import MINUTE, Expired, WarningSent
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.owed import OwedEffect, OwedEffects
@@ -28,6 +32,10 @@ OPENING_PATIENCE = 0.5  # seconds
 MINUTES = re.compile(r"[0-9]+\\ minutes?")  # as re.escape leaves it
 
 Receipt = dict[str, str]
+
+
+class OverError(DiscordError):
+    """Discord was not asked: the end has come of which a notice warns."""
 
 
 class Notices:
@@ -49,6 +57,7 @@ class Notices:
         self._server = server
         self._clock = clock
         self._pace = pace
+        self._openings = Openings(api, direct_channels, pace)
         self._refused: dict[str, RefusedError] = {}
 
     async def send(self, effect: OwedEffect, *, lane: str | None) -> Receipt | Verdict:
@@ -62,6 +71,8 @@ class Notices:
             settled = await self._settle_doubt(effect, effect.attempted_ago)
             if settled is not None:
                 return settled
+        elif self._is_over(effect):
+            return Over()
         channel_id = effect.channel_id
         if channel_id is not None and lane not in (DIRECT, OPENING):
             try:
@@ -70,10 +81,28 @@ class Notices:
                 if not closes_channel(error):
                     raise
                 return Directly(str(error))
+            except OverError:
+                return Over()
         try:
             return await self._send_directly(effect, is_promised=lane == OPENING)
         except RefusedError as error:
             return judge_direct_message(error)
+        except OverError:
+            return Over()
+
+    def late(self, effect: OwedEffect) -> float:
+        """Tell by how many seconds a notice is late at this moment."""
+        match effect.event:
+            case WarningSent(expires_at=end, minutes=minutes):
+                due_at = end - minutes * MINUTE
+            case event:
+                due_at = event.at
+        return max(0.0, (self._clock.now() - due_at) / 1000)
+
+    def _is_over(self, effect: OwedEffect) -> bool:
+        """Tell whether it warns of an end that has come."""
+        event = effect.event
+        return isinstance(event, WarningSent) and event.expires_at <= self._clock.now()
 
     async def _send_directly(self, effect: OwedEffect, *, is_promised: bool) -> Receipt | Verdict:
         """Send it to the channel that is remembered; where that refuses, open the channel anew.
@@ -94,7 +123,9 @@ class Notices:
         wait = ready_at(OPENING, now) - now
         if wait > OPENING_PATIENCE:
             return Later(wait)
-        channel_id = await self._api.open_direct_channel(user_id)
+        channel_id = await self._openings.open(user_id)
+        if isinstance(channel_id, Later):
+            return channel_id
         refusal = self._refused.pop(remembered, None) if remembered else None
         if channel_id == remembered and refusal is not None:
             raise refusal  # it is still ours, and has answered
@@ -109,7 +140,7 @@ class Notices:
         for nonce in effect.nonces:
             stands_in, message_id = await self._api.send(
                 channel_id,
-                self._text(effect, role_name),
+                partial(self._text_in_time, effect, role_name),
                 mention=timer.user_id,
                 nonce=nonce,
                 lane=lane,
@@ -161,6 +192,12 @@ class Notices:
         others = await self._owed.receipted(effect, alike)
         mine = [message_id for message_id in alike if message_id not in others]
         return {"channel_id": channel_id, "message_id": min(mine, key=int)} if mine else None
+
+    def _text_in_time(self, effect: OwedEffect, role_name: str) -> str:
+        """Say what there is to say when its turn has come; raise `OverError` when that is late."""
+        if self._is_over(effect):
+            raise OverError
+        return self._text(effect, role_name)
 
     def _text(self, effect: OwedEffect, role_name: str) -> str:
         user_id = _user(effect)

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from boostmon.bot.notices import Receipt
-from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck, Verdict
+from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Stuck, Verdict
 from boostmon.bot.settling import StoppedError
 from boostmon.commands.handler import Handled
 from boostmon.errors import BoostmonError, DatabaseUnavailableError, RejectedError
@@ -86,3 +86,5 @@ def came_of_effect(verdict: Receipt | Verdict) -> tuple[EffectOutcome, str | Non
             return "redirected", why
         case Later():
             return "later", None
+        case Over():
+            return "superseded", None

@@ -5,7 +5,7 @@ import random
 from msgspec import Struct
 
 from boostmon.bot.notices import Receipt
-from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck, Verdict
+from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Stuck, Verdict
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
 SLOWEST_RETRY = 300.0
@@ -51,6 +51,9 @@ async def put_down(
             return Again(seconds)
         case Later(seconds=seconds):
             return Again(seconds, asked=False)
+        case Over():
+            await owed.close(effect, "superseded")
+            return Settled()
         case Directly(why=why):
             await owed.postpone(effect, stuck=False, seconds=0, why=why, in_doubt=False)
             return Again(0.0, directly=True)

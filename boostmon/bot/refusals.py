@@ -65,7 +65,11 @@ class Directly(Struct, frozen=True):
     why: str
 
 
-Verdict = Final | Stuck | Passing | Later | Directly
+class Over(Struct, frozen=True):
+    """It came too late, so that it is no longer true."""
+
+
+Verdict = Final | Stuck | Passing | Later | Directly | Over
 
 
 def judge_role_change(error: RefusedError, *, remedy: Callable[[], str]) -> Verdict:

@@ -17,6 +17,7 @@ from boostmon.bot.receipts import Again, Settled, put_down
 from boostmon.bot.refusals import Later
 from boostmon.bot.tally import Tally
 from boostmon.errors import BoostmonError
+from boostmon.projections.effects import NOTICE
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import Owed, OwedEffects
 
@@ -78,6 +79,11 @@ class Relay:
         """Whether nothing is being carried out, or could be soon."""
         waits = self._backlog.lanes - {OPENING}
         return not self._tasks and not waits and not self._intake.has_reopened
+
+    @property
+    def opens(self) -> bool:
+        """Whether notices wait for channels of direct messages to be opened."""
+        return OPENING in self._backlog.lanes
 
     @property
     def leads(self) -> bool:
@@ -228,7 +234,10 @@ class Relay:
         began = machine.monotonic()
         verdict = await self._delivery.carry_out(effect, lane=lane_of(owed))
         self._tally.effect(effect, verdict, machine.monotonic() - began)
+        late = self._delivery.late(effect)
         came = await put_down(self._owed, effect, verdict)
+        if effect.kind == NOTICE and isinstance(verdict, dict):
+            self._tally.told(effect.event, late)
         if not self._lease.held and not isinstance(verdict, Later):
             await self._owed.doubt(effect)  # it may have been sent when it was another's to do
         return came

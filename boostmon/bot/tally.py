@@ -107,6 +107,14 @@ class Tally(SweepWatch):
         """Count a pass of the sweeper that failed."""
         self._metrics.sweep_failures.inc()
 
+    def told(self, event: TimerEvent, late: float) -> None:
+        """Count a notice that was sent *late* seconds after its time."""
+        match event:
+            case WarningSent():
+                self._metrics.notice_lateness.labels("warning").observe(late)
+            case Expired():
+                self._metrics.notice_lateness.labels("expiry").observe(late)
+
     def recorded(self, event: TimerEvent, late: float) -> None:
         """Count a warning or an end, recorded *late* seconds after its time."""
         match event:

@@ -174,6 +174,7 @@ def _of_log(place: Place, settings: Settings, known: Known) -> list[Check]:
             ("role_timers", log.look_at_drift),
             ("what is due", sweep),
             ("what Discord is owed", log.look_at_effects),
+            ("direct messages", log.look_at_openings),
             ("what Discord shows", log.look_at_differences),
             ("the roles that have timers", places),
         )

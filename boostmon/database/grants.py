@@ -6,7 +6,7 @@ from asyncpg import Connection
 from boostmon.errors import DatabaseError
 
 # The tables that the bot may UPDATE, but for what says which row it is.
-SETTLED = ["effects", "lease", "direct_channels", "differences", "departures"]
+SETTLED = ["effects", "lease", "direct_channels", "differences", "departures", "openings"]
 # And those it may INSERT into.
 NOTED = ["direct_channels", "differences", "departures", "application"]
 UNTOLD = ["log_lock"]  # and that it may not even read

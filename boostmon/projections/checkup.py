@@ -1,5 +1,6 @@
 """Looks at the log, the read model and what Discord is owed, for `boostmon doctor`."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from asyncpg import Connection
@@ -19,6 +20,7 @@ DAY = 86_400.0  # seconds
 RUN = "Start `boostmon run`."
 KEEP_UP = "Look in the log of the bot for `effect`; if none runs, start `boostmon run`."
 COMES_BACK = "Wait: BoostMon goes on when Discord shows the server again."
+NAME_A_CHANNEL = "Name a channel in `/settime`: what is said there needs no direct message."
 RESTORE = "Restore a backup; `boostmon replay --check` tells which events are sound."
 
 
@@ -100,6 +102,17 @@ async def look_at_effects(connection: Connection) -> list[Finding]:
         more = len(stuck) - MOST_SHOWN
         findings.append(red("log", f"{more} more are stuck.", "`boostmon stats` lists them."))
     return findings + (_waiting(owed, now) or ([] if stuck else [_calm(owed)]))
+
+
+async def look_at_openings(connection: Connection) -> list[Finding]:
+    """See whether Discord lets the bot open channels of direct messages."""
+    seconds = await connection.fetchval(statement("openings_closed"))
+    if not seconds:
+        return []
+    minutes = math.ceil(seconds / 60)
+    found = f"Direct messages to new people are stopped for {minutes} minutes (40003): Discord"
+    found = f"{found} found that BoostMon opened too many. Notices to them wait; nothing else does."
+    return [yellow("log", found, NAME_A_CHANNEL)]
 
 
 async def look_at_differences(connection: Connection) -> list[Finding]:

@@ -28,3 +28,25 @@ class DirectChannels:
             await connection.execute(statement("note_direct_channel"), user_id, channel_id)
 
         await self._database.run(note)
+
+    async def closed_for(self) -> float:
+        """Tell for how many seconds yet none is opened; 0: they are."""
+        (row,) = await self._database.fetch(statement("openings_closed"))
+        seconds: float = row["seconds"]
+        return seconds
+
+    async def close(self, seconds: float) -> None:
+        """Have none be opened for *seconds*, by whichever process."""
+
+        async def close(connection: Connection) -> None:
+            await connection.execute(statement("close_openings"), seconds)
+
+        await self._database.run(close)
+
+    async def to_open(self, after: int, until: int, limit: int) -> list[str]:
+        """Return up to *limit* people, whom timers set by a command tell in that time (ms) first.
+
+        Who is told first comes first; those with a channel are left out.
+        """
+        rows = await self._database.fetch(statement("to_open"), after, until, limit)
+        return [row["user_id"] for row in rows]

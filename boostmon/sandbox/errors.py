@@ -19,6 +19,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     30005: (400, "Maximum number of guild roles reached (250)"),
     30034: (429, "Max number of daily application command creates has been reached (200)"),
     30032: (400, "Maximum number of application commands reached (100)."),
+    40003: (400, "You are opening direct messages too fast"),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),
     50001: (403, "Missing Access"),

@@ -24,6 +24,8 @@ class Limits(Struct, kw_only=True):
     new_commands: tuple[int, float] = (200, 86_400.0)
     invalid: tuple[int, float] = (10_000, 600.0)
     old_edits: tuple[int, float] = (3, 6.0)
+    openings: tuple[int, float] = (1_000_000, 60.0)
+    """Of direct messages (40003). Where Discord draws the line is not known: none, unless set."""
     heartbeat_ms: int = 41_250
     resume_buffer: int = 1000
     resume_seconds: float = 180.0
@@ -126,6 +128,10 @@ class RateLimiter:
             return 0.0
         self._refuse(kind)
         return window.reset_after(now)
+
+    def admits(self, kind: str, major: str) -> bool:
+        """Count one thing whose refusal is no 429, or say that it is one too many."""
+        return self._window(kind, major).take(self._clock())
 
     def note_invalid(self) -> None:
         """Count an answer of 401, 403 or 429, whoever asked: it is one address."""

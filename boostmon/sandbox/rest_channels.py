@@ -16,6 +16,9 @@ async def create_dm(call: Call) -> Any:
         raise refuse(10013)
     if user.id == call.bot.id:
         raise refuse(50033)
+    is_new = (call.bot.id, user.id) not in call.world.dm_ids
+    if is_new and not call.discord.limiter.admits("openings", call.bot.id):
+        raise refuse(40003)
     return render.channel(call.world, call.world.dm(call.bot.id, user.id))
 
 

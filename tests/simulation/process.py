@@ -68,6 +68,9 @@ class Untold(Tally):
     def compared(self, _: int) -> None:
         """Count nothing."""
 
+    def told(self, *_: Any) -> None:
+        """Count nothing."""
+
     def recorded(self, *_: Any) -> None:
         """Count nothing."""
 

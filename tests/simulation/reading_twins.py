@@ -207,6 +207,26 @@ def of_member(tables: Tables, guild_id: str, user_id: str) -> Rows:
     ]
 
 
+def openings_closed(tables: Tables) -> Rows:
+    """Return for how long no channel is opened."""
+    return [{"seconds": max(0.0, tables.openings_closed_until - tables.clock())}]
+
+
+def to_open(tables: Tables, after: int, until: int, limit: int) -> Rows:
+    """Return who is told something first, and has no channel."""
+    first = bisect_right(tables.due, (after, INFINITE))
+    last = bisect_right(tables.due, (until, INFINITE))
+    due: dict[str, int] = {}
+    for due_at, number in tables.due[first:last]:
+        row = tables.rows[number]
+        user_id, began = row.stream.user_id, [e for e in row.stream.events if e.type == "TimerSet"]
+        is_known = user_id in tables.direct_channels or row.warn_channel_id is not None
+        if not is_known and began and began[-1].source == "slash":
+            due.setdefault(user_id, due_at)
+    found = sorted((due_at, user_id) for user_id, due_at in due.items())
+    return [{"user_id": user_id} for _, user_id in found[:limit]]
+
+
 def timed_roles(tables: Tables, guild_id: str) -> Rows:
     """Return the roles that have timers."""
     roles = {row.stream.role_id for row in tables.rows.values() if row.stream.guild_id == guild_id}

@@ -91,6 +91,12 @@ def close_effects(tables: Tables, *given: Any) -> Rows:
     return [{"pg_notify": ""} for _ in keys]
 
 
+def close_openings(tables: Tables, seconds: float) -> Rows:
+    """Open no channel for a while."""
+    tables.openings_closed_until = tables.clock() + seconds
+    return []
+
+
 def tell_put_off(tables: Tables, positions: Sequence[int]) -> Rows:
     """Tell that effects are put off."""
     for position in positions:

@@ -118,6 +118,7 @@ class Tables:
         self.lease = Lease()
         self.takeovers: list[float] = []  # by the true time
         self.direct_channels: dict[str, str] = {}
+        self.openings_closed_until = float("-inf")
         self.notify: Callable[[str, str], None] = lambda *_: None
 
     def person(self, user_id: str | None) -> None:

@@ -32,6 +32,8 @@ READING = (
     "timers_of_role",
     "open_effects_of_streams",
     "look_at_lease",
+    "openings_closed",
+    "to_open",
 )
 SETTLING = (
     "attempt_effect",
@@ -40,6 +42,7 @@ SETTLING = (
     "supersede_effects",
     "hold_effects",
     "close_effects",
+    "close_openings",
     "tell_put_off",
     "close_old_notices",
     "hasten_effects",

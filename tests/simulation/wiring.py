@@ -16,6 +16,7 @@ from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.looks import Looks
 from boostmon.bot.notices import Notices
 from boostmon.bot.observer import Observer
+from boostmon.bot.openings import Ahead, Openings
 from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.reconciler import Reconciler
 from boostmon.bot.relay import Relay, may_write
@@ -82,7 +83,7 @@ async def wire_up(ways: Ways) -> Wired:
     await clock.measure(database)
     store = EventStore(database)
     handler = CommandHandler(store, clock)
-    api, relay = _to_discord(ways, clock)
+    api, relay, ahead = _to_discord(ways, clock)
     sweeper = Sweeper(
         store=store,
         timers=RoleTimers(database),
@@ -93,7 +94,14 @@ async def wire_up(ways: Ways) -> Wired:
     store.subscribe(sweeper.wake)
     store.subscribe(relay.wake)
     looks, observer, reconciler = _looks(ways, handler, api, relay, clock)
-    works = (clock.keep(database), sweeper.run(), relay.run(), looks.run(), reconciler.run())
+    works = (
+        clock.keep(database),
+        sweeper.run(),
+        relay.run(),
+        looks.run(),
+        reconciler.run(),
+        ahead.run(),
+    )
     signal, judgement = EffectSignal(relay.delay), Assent()
     conversation = Conversation(
         timers=RoleTimers(database),
@@ -115,7 +123,7 @@ async def wire_up(ways: Ways) -> Wired:
     )
 
 
-def _to_discord(ways: Ways, clock: Clock) -> tuple[DiscordApi, Relay]:
+def _to_discord(ways: Ways, clock: Clock) -> tuple[DiscordApi, Relay, Ahead]:
     owed, pace = OwedEffects(ways.database), Pace(Limits())
     lease = Lease(ways.database, name="relay", holder=ways.name, monotonic=ways.clocks.boot)
     http: Any = ways.http
@@ -130,7 +138,15 @@ def _to_discord(ways: Ways, clock: Clock) -> tuple[DiscordApi, Relay]:
     )
     delivery = Delivery(api=api, owed=owed, notices=notices, server=ways.view)
     relay = Relay(owed=owed, lease=lease, delivery=delivery, pace=pace, tally=ways.tally)
-    return api, relay
+    channels = DirectChannels(ways.database)
+    ahead = Ahead(
+        openings=Openings(api, channels, pace),
+        direct_channels=channels,
+        pace=pace,
+        clock=clock,
+        relay=relay,
+    )
+    return api, relay, ahead
 
 
 def _looks(

@@ -1,0 +1,2 @@
+-- For how many seconds yet no channel of direct messages is opened; 0: they are.
+SELECT greatest(0, extract(epoch FROM closed_until - clock_timestamp()))::float8 AS seconds FROM openings
