@@ -136,7 +136,11 @@ def _events(choose: random.Random, chosen: list[Past]) -> Iterator[tuple[object,
     for turn, stream in enumerate(turns):
         command, version = reached[stream]
         caused = chosen[stream - 1].commands[command]
-        source, actor = ("slash", 1 + turn % MODERATORS) if caused.by_person else ("sweeper", None)
+        source, actor = (
+            ("slash", 1 + turn % min(MODERATORS, len(chosen)))
+            if caused.by_person
+            else ("sweeper", None)
+        )
         command_id = str(1_300_000_000_000_000_000 + turn)
         for ordinal, data in enumerate(caused.documents):
             position, version = position + 1, version + 1
