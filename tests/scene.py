@@ -57,6 +57,9 @@ class Server:
         assert guild_id != role_id
         return True
 
+    def name(self, guild_id: str) -> str:
+        return f"Server {guild_id}"
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         assert guild_id != role_id
         return "VIP"

@@ -10,7 +10,7 @@ from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.refusals import is_no_longer_ours
 from boostmon.commands.decider import SetTime
 from boostmon.database.pool import Database
-from boostmon.events.timer import HOUR
+from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections.direct_channels import DirectChannels
 from tests.scene import Scene
 from tests.scene import scene as a_scene
@@ -132,3 +132,25 @@ def test_a_channel_is_opened_anew_unless_the_member_or_nobody_refuses(
     status: int, code: int, *, expected: bool
 ) -> None:
     assert expected == is_no_longer_ours(RefusedError(status, {"code": code}, {}))
+
+
+async def test_a_notice_in_doubt_is_not_taken_for_that_of_another_timer(scene: Scene) -> None:
+    """Two roles may have one name, and what a member is told directly stands in one channel."""
+    await scene.command(SetTime(scene.clock.time, HOUR + MINUTE, M, None), role="Trial")
+    await scene.carry_out("give_role")
+    await scene.sweep(HOUR - 5 * MINUTE)
+    ask = "SELECT position FROM effects WHERE kind = 'notice' ORDER BY position"
+    places = [row["position"] for row in await scene.owner.fetch(ask)]
+    sent, doubted = [await scene.owed.find(position, "notice") for position in places]
+    assert sent is not None
+    assert doubted is not None
+    first = await scene.delivery.carry_out(sent)
+    assert await scene.owed.attempting(doubted, role_name="VIP")  # and nobody knows what became
+    doubted = await scene.owed.find(doubted.position, "notice")
+    assert doubted is not None
+
+    second = await scene.delivery.carry_out(doubted)
+
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert first["message_id"] != second["message_id"]

@@ -55,6 +55,9 @@ class Names:
         assert guild_id != role_id
         return True
 
+    def name(self, guild_id: str) -> str:
+        return f"Server {guild_id}"
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         assert guild_id != role_id
         return "VIP *0*"
@@ -211,7 +214,20 @@ async def test_without_a_channel_notices_go_by_direct_message(stage: Stage) -> N
     await stage.settled()
     (room,) = stage.client.sandbox.state()["dms"]
     assert stage.timer().user_id == room["user_id"]
-    assert "has expired" in room["messages"][0]["content"]
+    first, second = room["messages"][0]["content"].splitlines()
+    assert first.endswith("has expired.")
+    server, end = stage.timer().guild_id, (stage.clock.time) // 1000
+    assert f"Server: Server {server} · ended <t:{end}:t>" == second
+
+
+async def test_a_warning_by_direct_message_says_of_which_server_and_end(stage: Stage) -> None:
+    await stage.set(stage.timer(), channel=None)
+    end = stage.clock.time + HOUR
+    await stage.pass_time(HOUR - 9 * MINUTE)
+    await stage.settled()
+    (room,) = stage.client.sandbox.state()["dms"]
+    second = f"Server: Server {stage.timer().guild_id} · ends <t:{end // 1000}:t>"
+    assert second == room["messages"][0]["content"].splitlines()[1]
 
 
 async def test_a_channel_that_refuses_gives_way_to_a_direct_message(stage: Stage) -> None:

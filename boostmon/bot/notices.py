@@ -7,6 +7,7 @@ from functools import partial
 from boostmon import machine
 from boostmon.bot import replies
 from boostmon.bot.discord_api import DiscordApi, NotLeadingError, RefusedError
+from boostmon.bot.guards import escaped
 from boostmon.bot.openings import Openings
 from boostmon.bot.pace import DIRECT, OPENING, Pace, lane_of_channel
 from boostmon.bot.refusals import (
@@ -140,7 +141,7 @@ class Notices:
         for nonce in effect.nonces:
             stands_in, message_id = await self._api.send(
                 channel_id,
-                partial(self._text_in_time, effect, role_name),
+                partial(self._text_in_time, effect, role_name, is_direct=lane == DIRECT),
                 mention=timer.user_id,
                 nonce=nonce,
                 lane=lane,
@@ -187,17 +188,22 @@ class Notices:
         if own is None:
             return Final("an attempt may have sent it; too much was said since to find out")
         text = self._text(effect, effect.role_name or "")
-        same = re.compile(MINUTES.sub("[0-9]+ minutes?", re.escape(text)))
+        # A direct message tells servers apart by the end; those of 0.1.0 have no second line.
+        end = re.escape(_end(effect))
+        same = re.compile(f"{MINUTES.sub('[0-9]+ minutes?', re.escape(text))}(?:\n.*{end})?")
         alike = [message_id for message_id, content in own.items() if same.fullmatch(content)]
         others = await self._owed.receipted(effect, alike)
         mine = [message_id for message_id in alike if message_id not in others]
         return {"channel_id": channel_id, "message_id": min(mine, key=int)} if mine else None
 
-    def _text_in_time(self, effect: OwedEffect, role_name: str) -> str:
+    def _text_in_time(self, effect: OwedEffect, role_name: str, *, is_direct: bool) -> str:
         """Say what there is to say when its turn has come; raise `OverError` when that is late."""
         if self._is_over(effect):
             raise OverError
-        return self._text(effect, role_name)
+        text = self._text(effect, role_name)
+        if not is_direct:
+            return text
+        return f"{text}\nServer: {escaped(self._server.name(effect.timer.guild_id))}{_end(effect)}"
 
     def _text(self, effect: OwedEffect, role_name: str) -> str:
         user_id = _user(effect)
@@ -209,6 +215,15 @@ class Notices:
                 return replies.expiry(user_id, role_name)
             case event:
                 raise ValueError(f"no notice is owed for {type(event).__name__}")
+
+
+def _end(effect: OwedEffect) -> str:
+    """Say when the timer ends or has ended, behind the name of its server."""
+    match effect.event:
+        case WarningSent(expires_at=end):
+            return f" · ends {replies.time_of_day(end)}"
+        case event:
+            return f" · ended {replies.time_of_day(event.at)}"
 
 
 def _user(effect: OwedEffect) -> str:

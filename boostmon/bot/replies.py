@@ -81,6 +81,11 @@ def role_shown(role_id: str, *, exists: bool) -> str:
     return f"<@&{role_id}>" if exists else f"deleted role `{role_id}`"
 
 
+def time_of_day(at: int) -> str:
+    """Return *at* (epoch milliseconds) as hours and minutes of the reader's own day."""
+    return f"<t:{at // 1000}:t>"
+
+
 def moment(at: int) -> str:
     """Return *at* (epoch milliseconds) so that Discord shows it in the reader's own time."""
     return f"<t:{at // 1000}:F> (<t:{at // 1000}:R>)"

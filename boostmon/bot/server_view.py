@@ -21,6 +21,9 @@ class Server(Protocol):
     def has_role(self, guild_id: str, role_id: str) -> bool:
         """Tell whether the gateway has told of a role; others may be there all the same."""
 
+    def name(self, guild_id: str) -> str:
+        """Name a server; one that the gateway has not told of by its id."""
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""
 
@@ -55,6 +58,11 @@ class ServerView:
     def has_role(self, guild_id: str, role_id: str) -> bool:
         """Tell whether the gateway has told of a role; others may be there all the same."""
         return self._role(guild_id, role_id) is not None
+
+    def name(self, guild_id: str) -> str:
+        """Name a server; one that the gateway has not told of by its id."""
+        guild = self._guild(guild_id)
+        return guild_id if guild is None or not guild.name else guild.name
 
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""

@@ -92,6 +92,10 @@ class View:
         """Tell whether there is a role."""
         return role_id in self._discord.guilds[guild_id].roles
 
+    def name(self, guild_id: str) -> str:
+        """Name a server."""
+        return f"Server {guild_id}"
+
     def role_name(self, guild_id: str, role_id: str) -> str:
         """Name a role; a deleted one by its id."""
         return self._discord.guilds[guild_id].roles.get(role_id, role_id)
