@@ -48,6 +48,19 @@ class BacklogBefore:
                     return owed
         return None
 
+    def has_urgent(self, now: float, may_start: Callable[[str], bool]) -> bool:
+        """Tell whether somebody waits for an effect that may be carried out."""
+        while self._waiting and self._waiting[0][0] <= now:
+            self._offer(heappop(self._waiting)[1], now)
+        flying = set(self._in_flight.values())
+        return any(
+            head is not None and rank_of(head) == 0 and member_of(head) not in flying
+            for lane, heap in self._lanes.items()
+            if may_start(lane)
+            for _, position, stream_id in heap
+            for head in [self._head(stream_id, position, lane, now)]
+        )
+
     def settle(self, owed: Owed, now: float) -> None:
         """Forget *owed*."""
         self._due_at.pop(key_of(owed), None)

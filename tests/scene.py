@@ -76,7 +76,7 @@ class Speaker:
         self.rechecked: list[int] = []
         self.reloads = 0
         self.hastened: list[str] = []
-        self.deleted: list[str] = []
+        self.deleted: list[tuple[str, str]] = []
 
     def recheck(self, stream_id: int) -> None:
         self.rechecked.append(stream_id)
@@ -87,8 +87,8 @@ class Speaker:
     def hasten(self, guild_id: str) -> None:
         self.hastened.append(guild_id)
 
-    def role_deleted(self, role_id: str) -> None:
-        self.deleted.append(role_id)
+    def role_deleted(self, guild_id: str, role_id: str) -> None:
+        self.deleted.append((guild_id, role_id))
 
 
 class Differences:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from boostmon.bot.backlog import Backlog
+from boostmon.bot.places import lane_of
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
 from boostmon.projections.owed import Owed
 from tests.backlog_before import BacklogBefore
@@ -62,8 +63,14 @@ class Orders(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        expected = self.model.take(self.now, lambda lane: self._ready_at(lane) <= self.now)
+        """Which of two lanes that open in one moment comes first is left open."""
         taken = self.backlog.take(self.now, self._ready_at)
+        lane = None if taken is None else lane_of(taken)
+        if taken is not None and not taken.urgent:
+            assert not self.model.has_urgent(self.now, self._is_ready)
+        expected = self.model.take(
+            self.now, lambda name: self._is_ready(name) and lane in (None, name)
+        )
         assert expected == taken
         if taken is not None:
             self.flying.append(taken)
@@ -101,6 +108,9 @@ class Orders(RuleBasedStateMachine):
     @invariant()
     def each_timer_has_one_place(self) -> None:
         assert self.backlog.places <= 2 * len(self.backlog) + 64 * (3 + len(self.backlog.lanes))
+
+    def _is_ready(self, lane: str) -> bool:
+        return self._ready_at(lane) <= self.now
 
     def _ready_at(self, lane: str) -> float:
         return self.closed.get(lane, 0.0)

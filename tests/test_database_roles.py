@@ -51,7 +51,7 @@ def event(**changed: str) -> str:
     """Return a call of `append_event`, with some arguments *changed*."""
     given = {
         "guild": f"'{GUILD}'",
-        "user": "'1200000000000000077'",
+        "user": "'1250000000000000077'",
         "role": f"'{ROLE}'",
         "version": "0",
         "command": "'1'",
@@ -68,7 +68,7 @@ def batch(**changed: str) -> str:
     """Return a call of `append_batch` with one event, with some arguments *changed*."""
     given = {
         "guild": f"ARRAY['{GUILD}']",
-        "user": "ARRAY['1200000000000000077']",
+        "user": "ARRAY['1250000000000000077']",
         "role": f"ARRAY['{ROLE}']",
         "version": "ARRAY[0]",
         "command": "ARRAY['1']",
@@ -94,7 +94,7 @@ def before(**changed: str) -> str:
     """Return a call of the `append` of the release before, with some arguments *changed*."""
     given = {
         "guild": f"ARRAY['{GUILD}']",
-        "user": "ARRAY['1200000000000000077']",
+        "user": "ARRAY['1250000000000000077']",
         "role": f"ARRAY['{ROLE}']",
         "version": "ARRAY[0]",
         "command": "ARRAY['1']",
@@ -182,9 +182,9 @@ CALLS = [
     event(row=ROW),
     batch(),
     batch(row1="ARRAY[1]", row6="ARRAY[1]", row7="ARRAY[1]", row8="ARRAY[1]"),
-    f"SELECT owe_roles('{GUILD}', '1200000000000000077')",
+    f"SELECT owe_roles('{GUILD}', '1250000000000000077')",
     "SELECT owe_nothing(ARRAY[1], ARRAY[now()], 1)",
-    f"SELECT FROM read_streams(ARRAY['1200000000000000077'], ARRAY['{ROLE}'])",
+    f"SELECT FROM read_streams(ARRAY['1250000000000000077'], ARRAY['{ROLE}'])",
 ]
 
 
@@ -458,6 +458,10 @@ NONSENSE: dict[str, str] = {
     "a document": event(data="'{}'"),
     "a document of a type": event(data="""'{"type": "Bogus"}'"""),
     "no JSON": event(data="'x'"),
+    "a number that no column holds": event(data="""'{"type": "Expired", "at": 1e999999}'"""),
+    "a letter that no text holds": event(
+        data="""'{"type": "Expired", "x": "' || chr(92) || 'u0000"}'"""
+    ),
     "no document": event(data="NULL"),
     "a document that is no object": event(data="'[]'"),
     "a guild": event(guild="'x'"),
@@ -577,3 +581,15 @@ async def test_the_rights_of_the_role_are_by_column(
     assert {"effects.state", "effects.receipt", "lease.holder", "differences.found"} <= names
     keys = {"effects.position", "effects.kind", "effects.stream_id", "lease.name"}
     assert not names & (keys | {"direct_channels.person_id", "differences.stream_id"})
+
+
+async def test_an_event_that_is_not_whole_is_named_and_the_rest_of_the_log_is_checked(
+    database: Database, owner: asyncpg.Connection, bot: asyncpg.Connection
+) -> None:
+    await bot.execute(event(data="""'{"type":"TimerSet"}'"""))
+    await record(database)
+
+    report = await check(owner)
+
+    assert ["position 1: the event cannot be read"] == report.broken
+    assert 2 == report.events

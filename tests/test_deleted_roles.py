@@ -171,3 +171,15 @@ async def test_a_role_that_is_told_to_be_deleted_twice_ends_its_timer_once(
         await observer.role_deleted(scene.guild_id, scene.client.role("VIP"))
 
     assert ["TimerSet", "Cleared role_deleted"] == await scene.log()
+
+
+async def test_a_role_that_another_server_lacks_is_given_and_taken_here(scene: Scene) -> None:
+    """One wrong entry of an import must not stop a role for everybody who has paid for it."""
+    scene.delivery.note_deleted("1100000000000000099", scene.client.role("VIP"))
+
+    await scene.set()
+    await scene.carry_out("give_role")
+    assert "VIP" in scene.roles()
+    await scene.clear()
+    await scene.carry_out("take_role")
+    assert [] == scene.roles()

@@ -260,8 +260,8 @@ class Untold:
     def reload(self) -> None:
         raise AssertionError
 
-    def role_deleted(self, role_id: str) -> None:
-        assert role_id
+    def role_deleted(self, guild_id: str, role_id: str) -> None:
+        assert guild_id != role_id
 
 
 async def test_a_deleted_role_ends_the_next_life_of_its_timer_too(database: Database) -> None:

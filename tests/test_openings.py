@@ -203,3 +203,35 @@ async def test_a_notice_that_was_refused_is_not_counted_as_sent(leading: Stage) 
     await stage.settled()
     name = "boostmon_notice_lateness_seconds_count"
     assert 0 == stage.metrics.registry.get_sample_value(name, {"event": "warning"})
+
+
+async def test_what_another_process_has_opened_within_the_minute_counts(leading: Stage) -> None:
+    """A process that takes over does not know of it; Discord does, and would stop all of them."""
+    stage = leading
+    await stage.client.sim("limits", {"openings": [10, 60.0]})
+    channels = DirectChannels(stage.database)
+    asked = [await channels.take_opening(10, 60.0) for _ in range(10)]
+    other = Openings(stage.api, channels, Pace(Limits()))
+
+    answer = await other.open(stage.client.user("max"))
+
+    assert [0.0] * 10 == asked
+    assert isinstance(answer, Later)
+    assert 50 < answer.seconds <= 61
+    assert 0 == stage.asked("POST", OPEN_ROUTE)
+
+
+@pytest.mark.parametrize("moved", ["-2 hours", "2 hours"])
+async def test_a_clock_that_jumps_delays_an_opening_by_a_minute_at_most(
+    leading: Stage, owner: asyncpg.Connection, moved: str
+) -> None:
+    channels = DirectChannels(leading.database)
+    for _ in range(10):
+        await channels.take_opening(10, 60.0)
+    shift = "SELECT array_agg(at + $1::text::interval) FROM openings, unnest(asked_at) AS at"
+    shifted = await owner.fetchval(shift, moved)
+    await owner.execute("UPDATE openings SET asked_at = $1", shifted)
+
+    assert 0 <= await channels.take_opening(10, 60.0) <= 60
+    assert await channels.take_opening(10, 0.0) == 0  # what lay in the future is a moment ago
+    assert await owner.fetchval("SELECT asked_at[1] <= clock_timestamp() FROM openings")

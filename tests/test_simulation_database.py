@@ -230,7 +230,7 @@ def _reading(random: Random) -> list[Act]:
         lambda side: side.owed.tell_put_off([position]),
         lambda side: side.channels.find(user),
         lambda side: side.channels.to_open(now, now + 200 * MINUTE, 3),
-        lambda side: side.channels.closed_for(),
+        lambda side: side.channels.take_opening(2, 40.0),
         lambda side: side.channels.close(500.0),
         lambda side: side.timers.due(now, (0, 0), 10),
         lambda side: side.timers.next_due_at(now),

@@ -56,7 +56,7 @@ from boostmon.projections.standings import IMPORTED, Standings
 
 LOG_CHANNEL = "boostmon_log"
 EFFECTS_CHANNEL = "boostmon_effects"
-FAREWELL = 1.5
+FAREWELL = 1.8
 INSISTENCE = 2.5  # seconds
 
 log = structlog.get_logger()

@@ -39,7 +39,7 @@ class Aside:
             o
             for o in owed
             if o.kind != NOTICE
-            and self._delivery.is_deleted(o.role_id)
+            and self._delivery.is_deleted(o.guild_id, o.role_id)
             and not self._backlog.is_in_flight(o.stream_id)
         ]
         if gone:

@@ -69,9 +69,9 @@ class Backlog:
         """Tell whether an effect of a timer is being carried out."""
         return stream_id in self._flights
 
-    def of_role(self, role_id: str) -> list[int]:
-        """Return the timers of a role that are owed something."""
-        return self._streams.of_role(role_id)
+    def of_role(self, guild_id: str, role_id: str) -> list[int]:
+        """Return the timers of a server's role that are owed something."""
+        return self._streams.of_role(guild_id, role_id)
 
     def replace(
         self, owed: Iterable[Owed], now: float, *, asked_at: float | None = None

@@ -57,7 +57,7 @@ class Delivery:
         self._owed = owed
         self._notices = notices
         self._server = server
-        self._deleted: set[str] = set()
+        self._deleted: set[tuple[str, str]] = set()
         self._checking = WeakValueDictionary[str, asyncio.Lock]()
 
     def absence(self, guild_id: str) -> Verdict | None:
@@ -68,13 +68,13 @@ class Delivery:
         """Tell by how many seconds a notice is late at this moment."""
         return self._notices.late(effect)
 
-    def is_deleted(self, role_id: str) -> bool:
-        """Tell whether a role is known to be no more."""
-        return role_id in self._deleted
+    def is_deleted(self, guild_id: str, role_id: str) -> bool:
+        """Tell whether a server is known not to have a role any more; another one may have it."""
+        return (guild_id, role_id) in self._deleted
 
-    def note_deleted(self, role_id: str) -> None:
-        """Ask nothing more about a role that is no more: no id is used twice."""
-        self._deleted.add(role_id)
+    def note_deleted(self, guild_id: str, role_id: str) -> None:
+        """Ask nothing more about a role that a server does not have: no id is used twice."""
+        self._deleted.add((guild_id, role_id))
 
     async def carry_out(self, effect: OwedEffect, *, lane: str | None = None) -> Receipt | Verdict:
         """Do it, and return the receipt or what stands in the way.
@@ -102,7 +102,7 @@ class Delivery:
         timer, wanted = effect.timer, effect.kind == GIVE_ROLE
         if not self._server.has_role(timer.guild_id, timer.role_id):
             await self._look_for_role(timer)
-        if self.is_deleted(timer.role_id):
+        if self.is_deleted(timer.guild_id, timer.role_id):
             return Final(DELETED)
         change = self._api.give_role if wanted else self._api.take_role
         try:
@@ -140,11 +140,11 @@ class Delivery:
         lock = self._checking.setdefault(timer.guild_id, asyncio.Lock())
         with suppress(RefusedError, UnansweredError, TimeoutError):
             async with asyncio.timeout(PATIENCE), lock:
-                if self.is_deleted(timer.role_id):
+                if self.is_deleted(timer.guild_id, timer.role_id):
                     return
                 roles = await self._api.roles(timer.guild_id)
                 if timer.guild_id in roles and timer.role_id not in roles:  # each has @everyone
-                    self.note_deleted(timer.role_id)
+                    self.note_deleted(timer.guild_id, timer.role_id)
 
 
 def _read_back(seen: Membership) -> Receipt:

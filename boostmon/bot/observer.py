@@ -39,7 +39,7 @@ class Speaker(Protocol):
     def reload(self) -> None:
         """Look at everything that is owed anew."""
 
-    def role_deleted(self, role_id: str) -> None:
+    def role_deleted(self, guild_id: str, role_id: str) -> None:
         """Ask Discord for nothing more about a role."""
 
 
@@ -118,7 +118,7 @@ class Observer:
 
     async def role_deleted(self, guild_id: str, role_id: str) -> None:
         """End the timers of a role that is no more."""
-        self._relay.role_deleted(role_id)
+        self._relay.role_deleted(guild_id, role_id)
         for timer in await self._observed.of_role(guild_id, role_id):
             await self._end(timer, role_id)
 

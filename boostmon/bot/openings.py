@@ -8,7 +8,7 @@ import structlog
 
 from boostmon import machine
 from boostmon.bot.discord_api import DiscordApi, NotLeadingError, RefusedError
-from boostmon.bot.pace import OPENING, Pace
+from boostmon.bot.pace import MARGIN, OPENING, Pace
 from boostmon.bot.refusals import OPENING_TOO_FAST, Later
 from boostmon.database.clock import Clock
 from boostmon.errors import BoostmonError
@@ -51,13 +51,17 @@ class Openings:
 
         Raise as `DiscordApi` does.
         """
-        closed = min(await self._direct_channels.closed_for(), STOPPED_FOR)
-        if closed > 0:
-            self._close(closed)
         now = machine.monotonic()
         wait = self._pace.free_at(OPENING, now) - now
         if wait > PATIENCE:  # another opening may have been refused meanwhile
             return Later(wait)
+        limits = self._pace.limits
+        wait = await self._direct_channels.take_opening(
+            limits.openings, limits.opening_seconds + MARGIN
+        )
+        if wait > 0:  # what this process has not asked for counts as well
+            self._close(min(wait, STOPPED_FOR))
+            return Later(min(wait, STOPPED_FOR))
         try:
             return await self._api.open_direct_channel(user_id)
         except RefusedError as error:

@@ -132,7 +132,7 @@ class Pace:
     """The turns of each lane, and those of all requests together."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._lanes: dict[str, Turns] = {}
         self.turns = Turns(limits.requests, limits.request_seconds)
         self._invalid = Window(limits.invalid_requests, limits.invalid_seconds)
@@ -188,7 +188,7 @@ class Pace:
     @property
     def invalid_limit(self) -> int:
         """At how many invalid requests within their window nothing more is asked."""
-        return self._limits.invalid_requests
+        return self.limits.invalid_requests
 
     def invalid_count(self, now: float) -> int:
         """Tell how many invalid requests count at *now*."""
@@ -210,7 +210,7 @@ class Pace:
     @property
     def memory(self) -> float:
         """How many seconds Discord's windows last, but for the opening of direct messages."""
-        limits = self._limits
+        limits = self.limits
         seconds = (limits.role_seconds, limits.message_seconds, limits.direct_message_seconds)
         return max(seconds)
 
@@ -225,7 +225,7 @@ class Pace:
         return self._lanes[lane]
 
     def _new_turns(self, lane: str) -> Turns:
-        limits = self._limits
+        limits = self.limits
         match lane.partition(":")[0]:
             case "roles":
                 return Turns(limits.role_changes, limits.role_seconds)

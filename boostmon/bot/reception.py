@@ -33,7 +33,8 @@ from boostmon.bot.timeleft import TimeLeft
 from boostmon.database.clock import Clock
 from boostmon.errors import ClockDoubtError, RejectedError
 
-GRACE = 0.7  # seconds; twice that is what a stop can take
+ASKING = 0.5  # seconds, for what Discord is asked before a command is recorded
+GRACE = 0.5  # seconds; twice that, and ASKING, is what a stop can take
 
 log = structlog.get_logger()
 
@@ -70,11 +71,12 @@ class Reception:
     async def close(self) -> None:
         """Receive nothing more, and give those who are being answered a moment for an answer."""
         self._closed = True
-        self._asking.stop()
         self._conversation.hurry()
-        await self._ended()
+        await self._ended(ASKING)
+        self._asking.stop()
+        await self._ended(GRACE)
         self._conversation.stop()
-        await self._ended()
+        await self._ended(GRACE)
         self.stop()
 
     def stop(self) -> None:
@@ -126,9 +128,9 @@ class Reception:
         finally:
             self._tally.command(asked, came, machine.monotonic() - began)
 
-    async def _ended(self) -> None:
+    async def _ended(self, seconds: float) -> None:
         if self._held:
-            await asyncio.wait(self._held, timeout=GRACE)
+            await asyncio.wait(self._held, timeout=seconds)
 
     async def _converse(
         self,

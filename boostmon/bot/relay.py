@@ -104,10 +104,10 @@ class Relay:
         self._backlog.hasten(guild_id, machine.monotonic())
         self._woken.set()
 
-    def role_deleted(self, role_id: str) -> None:
-        """Ask Discord for nothing more about a role that is no more."""
-        self._delivery.note_deleted(role_id)
-        self._intake.recheck(self._backlog.of_role(role_id))
+    def role_deleted(self, guild_id: str, role_id: str) -> None:
+        """Ask Discord for nothing more about a role that a server does not have any more."""
+        self._delivery.note_deleted(guild_id, role_id)
+        self._intake.recheck(self._backlog.of_role(guild_id, role_id))
         self._woken.set()
 
     async def run(self) -> None:

@@ -29,7 +29,7 @@ class Streams:
         self._effects: dict[int, deque[Owed]] = {}
         self._due_at: dict[Key, float] = {}
         self._freed: set[Key] = set()
-        self._of_role = Groups[str]()
+        self._of_role = Groups[tuple[str, str]]()
 
     def __len__(self) -> int:
         """Count the effects."""
@@ -39,9 +39,9 @@ class Streams:
         """Name the timers."""
         return iter(list(self._effects))
 
-    def of_role(self, role_id: str) -> list[int]:
-        """Return the timers of a role that are owed something."""
-        return self._of_role.members(role_id)
+    def of_role(self, guild_id: str, role_id: str) -> list[int]:
+        """Return the timers of a server's role that are owed something."""
+        return self._of_role.members((guild_id, role_id))
 
     def effects(self, stream_id: int) -> list[Owed]:
         """Return what is owed for a timer, the oldest first."""
@@ -101,7 +101,7 @@ class Streams:
             for key in set(map(key_of, before)).difference(map(key_of, read)):
                 self._forget(key)
             self._effects[stream_id] = read
-            self._of_role.add(stream_id, read[0].role_id)
+            self._of_role.add(stream_id, (read[0].guild_id, read[0].role_id))
         return is_new
 
     def remove(self, owed: Owed) -> None:

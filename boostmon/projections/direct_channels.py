@@ -29,11 +29,14 @@ class DirectChannels:
 
         await self._database.run(note)
 
-    async def closed_for(self) -> float:
-        """Tell for how many seconds yet none is opened; 0: they are."""
-        (row,) = await self._database.fetch(statement("openings_closed"))
-        seconds: float = row["seconds"]
-        return seconds
+    async def take_opening(self, limit: int, seconds: float) -> float:
+        """Tell for how many seconds yet no channel may be opened; at 0 one is counted.
+
+        That is *limit* in any *seconds*, by all processes together, and none while that is closed.
+        """
+        (row,) = await self._database.fetch(statement("take_opening"), limit, seconds)
+        wait: float = row["seconds"]
+        return wait
 
     async def close(self, seconds: float) -> None:
         """Have none be opened for *seconds*, by whichever process."""

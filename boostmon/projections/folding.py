@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from boostmon.errors import UnknownEventError
 from boostmon.events.chain import Chain, Faults, Head, LoggedEvent
-from boostmon.events.document import decode
+from boostmon.events.document import decode, is_of_known_type
 from boostmon.events.log import read_log, read_seal
 from boostmon.events.timer import INITIAL, Timer, evolve
 
@@ -41,8 +41,8 @@ class Fold:
     def take(self, events: Iterable[LoggedEvent], follow: Follow = lambda _: True) -> None:
         """Take in the next *events*; *follow* tells of each whether it is the one recorded.
 
-        Raise `UnknownEventError` for one of a type that is not known; if it is not the one that was
-        recorded, its stream is left out instead.
+        Raise `UnknownEventError` for one of a type that is not known. Of one that is not whole, or
+        not the one that was recorded, the stream is left out instead.
         """
         streams = self.streams
         for event in events:
@@ -56,8 +56,10 @@ class Fold:
             try:
                 stream.timer = evolve(stream.timer, decode(event.data))
             except (UnknownEventError, msgspec.DecodeError) as error:
-                if is_recorded:
+                if is_recorded and not is_of_known_type(event.data):
                     raise _unknown(event) from error
+                if is_recorded:  # the bot's role may have written it past BoostMon
+                    self._faults.note(f"position {event.position}: the event cannot be read")
                 self.unreadable.add(event.stream)
             self.events += 1
 

@@ -160,7 +160,7 @@ BEGIN
         RAISE EXCEPTION 'effects have no kind %', kinds USING ERRCODE = 'check_violation';
     END IF;
     FOREACH document IN ARRAY documents LOOP
-        IF (document::json ->> 'type' = ANY (
+        IF (document::jsonb ->> 'type' = ANY (
             '{TimerSet,TimeAdded,TimeRemoved,Paused,Resumed,Cleared,WarningSent,Expired}'::text[]
         )) IS NOT TRUE THEN
             RAISE EXCEPTION 'that is no event: %', document USING ERRCODE = 'check_violation';

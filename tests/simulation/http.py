@@ -105,8 +105,7 @@ class Wire:
         if request.path != REPLY:
             left = self.limits.count(request.kind, request.method, request.place, timeline.now)
         if isinstance(left, Refused):
-            if request.kind != "opening":
-                self.too_fast.append((timeline.now, request))
+            self.too_fast.append((timeline.now, request))
             answer = _refused(left, too_fast(request))
             timeline.after(0.02, lambda: self._tell(reply, answer))
             self._done(request)

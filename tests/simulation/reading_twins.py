@@ -207,11 +207,6 @@ def of_member(tables: Tables, guild_id: str, user_id: str) -> Rows:
     ]
 
 
-def openings_closed(tables: Tables) -> Rows:
-    """Return for how long no channel is opened."""
-    return [{"seconds": max(0.0, tables.openings_closed_until - tables.clock())}]
-
-
 def to_open(tables: Tables, after: int, until: int, limit: int) -> Rows:
     """Return who is told something first, and has no channel."""
     first = bisect_right(tables.due, (after, INFINITE))

@@ -91,6 +91,18 @@ def close_effects(tables: Tables, *given: Any) -> Rows:
     return [{"pg_notify": ""} for _ in keys]
 
 
+def take_opening(tables: Tables, limit: int, seconds: float) -> Rows:
+    """Count the opening of a channel, unless there were too many."""
+    now = tables.clock()
+    asked_at = [min(at, now) for at in tables.openings_asked_at]
+    waits = [0.0, tables.openings_closed_until - now]
+    if len(asked_at) >= limit:
+        waits.append(seconds - (now - asked_at[limit - 1]))
+    wait = max(waits)
+    tables.openings_asked_at = asked_at if wait else [now, *asked_at][:limit]
+    return [{"seconds": wait}]
+
+
 def close_openings(tables: Tables, seconds: float) -> Rows:
     """Open no channel for a while."""
     tables.openings_closed_until = tables.clock() + seconds

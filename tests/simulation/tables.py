@@ -119,6 +119,7 @@ class Tables:
         self.takeovers: list[float] = []  # by the true time
         self.direct_channels: dict[str, str] = {}
         self.openings_closed_until = float("-inf")
+        self.openings_asked_at: list[float] = []  # the newest first
         self.notify: Callable[[str, str], None] = lambda *_: None
 
     def person(self, user_id: str | None) -> None:

@@ -32,7 +32,6 @@ READING = (
     "timers_of_role",
     "open_effects_of_streams",
     "look_at_lease",
-    "openings_closed",
     "to_open",
 )
 SETTLING = (
@@ -42,6 +41,7 @@ SETTLING = (
     "supersede_effects",
     "hold_effects",
     "close_effects",
+    "take_opening",
     "close_openings",
     "tell_put_off",
     "close_old_notices",
