@@ -1579,3 +1579,22 @@ async def test_what_is_opened_again_keeps_its_doubt_and_its_looks(scene: Scene) 
 
     left, looks = await doubt(scene)
     assert (1, True) == (looks, 85 < left <= 90)
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 307])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_role_change_that_something_else_answers_is_in_doubt(
+    scene: Scene, method: str, status: int
+) -> None:
+    """Discord answers one with 204 and nothing else; a page of a proxy is no receipt."""
+    if method == "DELETE":
+        await scene.given()
+    page = {"status": status, "body": "<html>Hello</html>", "effect": "never"}
+    await scene.fault(method=method, path=ROLE_ROUTE, times=1, **page)
+    await (scene.set() if method == "PUT" else scene.clear())
+
+    await scene.carry_out("give_role", "take_role")
+
+    assert ["give_role" if method == "PUT" else "take_role"] == await scene.open()
+    await scene.agree()
+    assert (["VIP"] if method == "PUT" else []) == scene.roles()

@@ -19,7 +19,6 @@ from tests.timers import M
 MESSAGES = "/channels/{channel_id}/messages"
 OPENING = "/users/@me/channels"
 ANOTHER_APPLICATION = "111111111111111111"
-PAGE = "<!DOCTYPE html><title>404</title>"
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ async def test_a_channel_of_the_application_before_is_opened_anew(scene: Scene) 
 
 @pytest.mark.parametrize(
     "fault",
-    [{"code": 10003}, {"code": 50001}, {"code": 50013}, {"status": 404, "body": PAGE}],
+    [{"code": 10003}, {"code": 50001}, {"code": 50013}],
 )
 async def test_a_channel_that_refuses_is_opened_anew_once(
     scene: Scene, fault: dict[str, Any]
@@ -123,7 +122,7 @@ async def test_a_refused_channel_is_not_asked_again_while_the_opening_waits(scen
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        *[(404, 10003, True), (404, 0, True), (403, 50001, True), (403, 50013, True)],
+        *[(404, 10003, True), (404, 0, False), (403, 50001, True), (403, 50013, True)],
         *[(403, 50007, False), (403, 50278, False)],
         *[(401, 0, False), (429, 0, False), (503, 0, False)],
     ],

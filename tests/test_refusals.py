@@ -84,3 +84,15 @@ def test_a_channel_that_refuses_for_good_gives_way_to_a_direct_message(
 
 def test_a_missing_two_factor_is_stuck_with_its_own_remedy() -> None:
     assert Stuck(SECURE) == judge_role_change(refusal(403, 60003), remedy=lambda: REMEDY)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410])
+def test_a_page_of_what_stands_before_discord_says_nothing_of_what_was_asked_for(
+    status: int,
+) -> None:
+    """It has no code; who takes it for Discord's closes notices and roles that people paid for."""
+    page = refusal(status, 0)
+
+    assert not closes_channel(page)
+    assert isinstance(judge_direct_message(page), Passing)
+    assert isinstance(judge_role_change(page, remedy=lambda: ""), Passing)

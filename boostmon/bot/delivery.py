@@ -117,6 +117,8 @@ class Delivery:
         except RefusedError as error:
             if error.code == UNKNOWN_ROLE:
                 await self._look_for_role(timer)
+                if not self.is_deleted(timer.guild_id, timer.role_id):
+                    return Passing(f"{error}, and the server's roles do not bear that out")
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             verdict = judge_role_change(error, remedy=remedy)
             is_theirs = not wanted and error.code in (MISSING_PERMISSIONS, TWO_FACTOR)

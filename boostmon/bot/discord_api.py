@@ -193,7 +193,9 @@ class DiscordApi:
         )
         dates: list[str] = []
         lane = lane_of_roles(timer.guild_id)
-        await self._request(route, lane, dates=dates, reason=reason[:REASON_LENGTH])
+        await self._request(
+            route, lane, dates=dates, only=HTTPStatus.NO_CONTENT, reason=reason[:REASON_LENGTH]
+        )
         return moment_of(dates[-1]) if dates else None
 
     async def _request(
@@ -203,6 +205,7 @@ class DiscordApi:
         *,
         dates: list[str] | None = None,
         in_time: Callable[[], dict[str, Any]] | None = None,
+        only: HTTPStatus | None = None,
         **arguments: Any,
     ) -> Any:
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
@@ -220,6 +223,13 @@ class DiscordApi:
                 refusal = RefusedError(response.status, await body_of(response), response.headers)
                 self._note(lane, refusal)
                 raise refusal
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES or only not in (
+                None,
+                response.status,
+            ):
+                raise UnansweredError(
+                    f"Discord did not answer (something else did: {response.status})"
+                )
             return response
 
         async with self._pace.turn(lane):
@@ -229,6 +239,7 @@ class DiscordApi:
                 route,
                 middlewares=(judge,),
                 timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
+                allow_redirects=False,
                 **arguments,
             )
 

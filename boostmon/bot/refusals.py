@@ -110,7 +110,8 @@ def is_no_longer_ours(error: RefusedError) -> bool:
 
 def passes(error: RefusedError) -> bool:
     """Tell whether a refusal says nothing of what was asked for, and may be over soon."""
-    return error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR
+    is_of_discord = error.code or error.status == UNAUTHORIZED  # what stands before it has no codes
+    return not is_of_discord or error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR
 
 
 def judge_other(error: RefusedError) -> Verdict:

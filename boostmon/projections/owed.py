@@ -55,6 +55,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     *look_again_at*: when the member is read again, after *looks* times, since Discord may still do
     what an earlier attempt asked for; None without such a doubt.
     *runs_until* is the end that the timer runs to at this moment; None when it does not run.
+    *nearest_warned*: of how many minutes before its end it was warned last.
     """
 
     position: int
@@ -72,6 +73,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     timer: TimerId
     has_row: bool
     runs_until: int | None
+    nearest_warned: int | None
     role_name: str | None
 
     @property
@@ -82,7 +84,14 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     @property
     def still_true(self) -> bool:
         """Whether the timer is still what the effect was decided for."""
-        return _is_true(self.kind, self.event, has_row=self.has_row, runs_until=self.runs_until)
+        is_overtaken = (
+            isinstance(self.event, WarningSent)
+            and self.nearest_warned is not None
+            and self.nearest_warned < self.event.minutes
+        )
+        return not is_overtaken and _is_true(
+            self.kind, self.event, has_row=self.has_row, runs_until=self.runs_until
+        )
 
 
 class OwedEffects:
@@ -186,8 +195,10 @@ class OwedEffects:
     ) -> None:
         """Keep *effect* and have it tried again in *seconds*; *why* has the remedy if *stuck*.
 
-        *in_doubt*: nobody knows whether this attempt took effect. An earlier doubt stays.
+        *in_doubt*: nobody knows whether this attempt took effect. An earlier doubt stays: what was
+        asked before may still be on its way, and a notice must not be posted twice.
         """
+        in_doubt = in_doubt or (effect.kind == effects.NOTICE and effect.attempted_ago is not None)
         state = "stuck" if stuck else "owed"
         key = (effect.position, effect.kind)
         doubt = (in_doubt, effect.look_again_at, effect.looks, effect.attempts)
@@ -243,6 +254,7 @@ def _owed_effect(row: Record) -> OwedEffect:
         timer=TimerId(row["guild_id"], row["user_id"], row["role_id"]),
         has_row=row["has_row"],
         runs_until=row["runs_until"],
+        nearest_warned=row["nearest_warned"],
         role_name=row["role_name"],
     )
 

@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from tests.simulation.tables import OPEN, Effect, Row, Stream, Tables, moment
 
 Rows = list[dict[str, Any]]
@@ -152,8 +154,15 @@ def owed_effect(tables: Tables, position: int, kind: str) -> Rows:
             "command_id": event.command_id,
             **_names(effect.stream),
             **_facts(tables, effect.stream),
+            "nearest_warned": _nearest_warned(tables, effect.stream),
         }
     ]
+
+
+def _nearest_warned(tables: Tables, stream: Stream) -> int | None:
+    row = tables.rows.get(stream.number)
+    told = [] if row is None else [int(key) for key in msgspec.json.decode(row.warnings_sent)]
+    return min(told, default=None)
 
 
 def effects_of_event(tables: Tables, position: int) -> Rows:

@@ -12,7 +12,11 @@ SELECT
     encode(events.hash, 'hex') AS hash, actor.user_id AS actor_id, events.command_id,
     streams.guild_id, people.user_id, streams.role_id,
     role_timers.id IS NOT NULL AS has_row,
-    CASE WHEN NOT role_timers.paused THEN role_timers.expires_at END AS runs_until
+    CASE WHEN NOT role_timers.paused THEN role_timers.expires_at END AS runs_until,
+    (
+        SELECT min(told::integer) FROM jsonb_object_keys(role_timers.warnings_sent) AS told
+        WHERE told ~ '^[0-9]{1,9}$'
+    ) AS nearest_warned
 FROM effects
 JOIN events USING (position)
 JOIN streams ON streams.stream_id = effects.stream_id
