@@ -227,6 +227,7 @@ class DiscordApi:
                 None,
                 response.status,
             ):
+                response.close()
                 raise UnansweredError(
                     f"Discord did not answer (something else did: {response.status})"
                 )
@@ -271,9 +272,11 @@ async def body_of(response: ClientResponse) -> Mapping[str, Any]:
     """Return what an error's answer says, which may be a page, or be cut off."""
     untold = {"message": response.reason or ""}
     if response.content_type != "application/json":
+        response.close()  # nobody else would: it is not read any more
         return untold
     try:
         body = await response.json()
     except (ValueError, aiohttp.ClientError, OSError):
+        response.close()
         return untold  # the status alone says most of it
     return body if isinstance(body, dict) else untold

@@ -45,12 +45,18 @@ class Openings:
         self._api = api
         self._direct_channels = direct_channels
         self._pace = pace
+        self._one_at_a_time = asyncio.Lock()
 
     async def open(self, user_id: str) -> str | Later:
         """Return the id of the channel with a user, or how long none is opened.
 
-        Raise as `DiscordApi` does.
+        One after the other: who waited in the lane while it is closed would wait for an hour. Raise
+        as `DiscordApi` does.
         """
+        async with self._one_at_a_time:
+            return await self._open(user_id)
+
+    async def _open(self, user_id: str) -> str | Later:
         now = machine.monotonic()
         wait = self._pace.free_at(OPENING, now) - now
         if wait > PATIENCE:  # another opening may have been refused meanwhile
