@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import structs
 
-from boostmon.bot.evidence import Membership
+from boostmon.bot.member_facts import Membership
 from boostmon.events.timer import TimerId
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.standings import RoleChange, Standing

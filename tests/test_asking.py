@@ -8,9 +8,9 @@ import pytest
 from boostmon.bot import asking
 from boostmon.bot.asking import Asking, UntoldError
 from boostmon.bot.discord_api import RefusedError, UnansweredError
-from boostmon.bot.evidence import Membership
 from boostmon.bot.guards import Rank, ServerUnseenError
 from boostmon.bot.judgement import Judgement
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.server_facts import ServerFacts, facts_asked
 from tests.test_cog import asked
 

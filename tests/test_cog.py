@@ -18,7 +18,7 @@ from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
 from boostmon.bot.metrics import Metrics
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
-from boostmon.bot.settling import Settling, StoppedError, soon
+from boostmon.bot.settling import Settling, soon
 from boostmon.bot.tally import Tally
 from boostmon.commands.decider import (
     AddTime,
@@ -30,7 +30,7 @@ from boostmon.commands.decider import (
     TimerCommand,
 )
 from boostmon.commands.handler import CommandHandler, Handled, Origin
-from boostmon.errors import DatabaseUnavailableError, TimerPausedError
+from boostmon.errors import DatabaseUnavailableError, StoppedError, TimerPausedError
 from boostmon.events.timer import (
     HOUR,
     INITIAL,

@@ -12,18 +12,16 @@ from msgspec import structs
 from boostmon.bot.evidence import (
     Agrees,
     Held,
-    Membership,
     Missing,
     Owe,
     Reopen,
-    RoleEntry,
     Unheld,
     conclude,
     given_by,
     newest_about,
-    role_entry,
     taken_by,
 )
+from boostmon.bot.member_facts import Membership, RoleEntry, role_entry
 from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
 from boostmon.projections.standings import RoleChange, Standing
 from tests.standing import NOON, USER, at, change, holding, lacking, over, standing

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from boostmon.bot.discord_api import ATTEMPT_SECONDS
-from boostmon.bot.evidence import RoleEntry
+from boostmon.bot.member_facts import RoleEntry
 from boostmon.bot.observer import SETTLES_AFTER, Observer
 from boostmon.database.pool import Database
 from boostmon.projections.observed import Observed

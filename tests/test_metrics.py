@@ -14,7 +14,6 @@ from boostmon.bot.given import Given
 from boostmon.bot.metrics import APPEND_OUTCOMES, Metrics
 from boostmon.bot.outcomes import COMMANDS, Came, CommandOutcome, came_of_effect, came_of_error
 from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck
-from boostmon.bot.settling import StoppedError
 from boostmon.bot.tally import Tally
 from boostmon.bot.traffic import route_of
 from boostmon.commands.decider import AddTime, SetTime
@@ -25,6 +24,7 @@ from boostmon.errors import (
     BoostmonError,
     ConcurrencyError,
     DatabaseUnavailableError,
+    StoppedError,
     TimerNotFoundError,
 )
 from boostmon.events.append import Outcome

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from boostmon.bot import reconciler
-from boostmon.bot.evidence import Membership
 from boostmon.bot.looks import Member
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.reconciler import (
     AGAIN_AFTER,
     BETWEEN_PASSES,

@@ -15,13 +15,13 @@ from boostmon.bot.evidence import (
     Conclusion,
     Held,
     Left,
-    Membership,
     Missing,
     Owe,
     Reopen,
     Unheld,
     conclude,
 )
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.refusals import UNKNOWN_MEMBER, UNKNOWN_USER, passes
 from boostmon.bot.server_view import Server
 from boostmon.commands.decider import Clear

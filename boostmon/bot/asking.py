@@ -9,8 +9,8 @@ import structlog
 
 from boostmon.bot.command_settings import Settings, settings_of
 from boostmon.bot.discord_api import RefusedError, UnansweredError
-from boostmon.bot.evidence import Membership
 from boostmon.bot.guards import ServerUnseenError
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.refusals import (
     MISSING_ACCESS,
     UNKNOWN_GUILD,
@@ -18,7 +18,7 @@ from boostmon.bot.refusals import (
     UNKNOWN_USER,
     passes,
 )
-from boostmon.bot.server_checkup import Server
+from boostmon.bot.server_document import Server
 from boostmon.bot.server_facts import ServerFacts, facts_asked
 from boostmon.errors import RejectedError
 

@@ -7,7 +7,8 @@ import structlog
 
 from boostmon import machine
 from boostmon.bot.discord_api import DiscordApi, RefusedError
-from boostmon.bot.evidence import RoleEntry, given_by, taken_by
+from boostmon.bot.evidence import given_by, taken_by
+from boostmon.bot.member_facts import RoleEntry
 from boostmon.bot.refusals import passes
 from boostmon.events.timer import TimerId
 

@@ -20,7 +20,7 @@ from disnake.webhook.async_ import async_context
 from boostmon import machine
 from boostmon.bot.attendance import Attendance
 from boostmon.bot.discord_api import INVALID
-from boostmon.bot.evidence import Membership, role_entry
+from boostmon.bot.member_facts import Membership, role_entry
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Pace
 from boostmon.bot.reconciler import PAGE, Reconciler

@@ -14,8 +14,8 @@ from boostmon.bot.discord_api import (
     RefusedError,
     UnansweredError,
 )
-from boostmon.bot.evidence import Membership
-from boostmon.bot.notices import Notices, Receipt
+from boostmon.bot.member_facts import Membership
+from boostmon.bot.notices import Notices
 from boostmon.bot.refusals import (
     DELETED,
     MISSING_PERMISSIONS,
@@ -26,6 +26,7 @@ from boostmon.bot.refusals import (
     Final,
     Later,
     Passing,
+    Receipt,
     Verdict,
     judge_other,
     judge_role_change,

@@ -11,7 +11,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from disnake.http import HTTPClient, Route
 
 from boostmon import machine
-from boostmon.bot.evidence import MEMBER_ROLE_UPDATE, Membership, RoleEntry, role_entry
+from boostmon.bot.member_facts import MEMBER_ROLE_UPDATE, Membership, RoleEntry, role_entry
 from boostmon.bot.pace import OPENING, Pace, lane_of_reads, lane_of_roles
 from boostmon.bot.times_told import moment_of, wait_told
 from boostmon.errors import DiscordError

@@ -15,6 +15,7 @@ from boostmon.bot.refusals import (
     Final,
     Later,
     Over,
+    Receipt,
     Verdict,
     closes_channel,
     is_no_longer_ours,
@@ -31,8 +32,6 @@ NONCE_HOLDS = 60.0  # seconds; Discord says "the past few minutes"
 SKEW = timedelta(seconds=10)  # between Discord's clock and ours
 OPENING_PATIENCE = 0.5  # seconds
 MINUTES = re.compile(r"[0-9]+\\ minutes?")  # as re.escape leaves it
-
-Receipt = dict[str, str]
 
 
 class OverError(DiscordError):

@@ -13,7 +13,8 @@ from boostmon.bot.discord_api import (
     RefusedError,
     UnansweredError,
 )
-from boostmon.bot.evidence import Agrees, Membership, RoleEntry, conclude
+from boostmon.bot.evidence import Agrees, conclude
+from boostmon.bot.member_facts import Membership, RoleEntry
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.database.clock import Clock

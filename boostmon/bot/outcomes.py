@@ -4,11 +4,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from boostmon.bot.notices import Receipt
-from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Stuck, Verdict
-from boostmon.bot.settling import StoppedError
+from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Receipt, Stuck, Verdict
 from boostmon.commands.handler import Handled
-from boostmon.errors import BoostmonError, DatabaseUnavailableError, RejectedError
+from boostmon.errors import BoostmonError, DatabaseUnavailableError, RejectedError, StoppedError
 from boostmon.events.timer import TimerId
 
 COMMANDS = (

@@ -4,8 +4,7 @@ import random
 
 from msgspec import Struct
 
-from boostmon.bot.notices import Receipt
-from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Stuck, Verdict
+from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Receipt, Stuck, Verdict
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
 SLOWEST_RETRY = 300.0

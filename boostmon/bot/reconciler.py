@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from boostmon import machine
-from boostmon.bot.evidence import Membership
+from boostmon.bot.member_facts import Membership
 from boostmon.errors import BoostmonError
 from boostmon.projections.standings import Standings, TimedMember
 

@@ -34,6 +34,9 @@ TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 
 
+Receipt = dict[str, str]  # what a confirmed effect notes: an id of Discord's, by its name
+
+
 class Final(Struct, frozen=True):
     """Nothing is left to do; *reason* stands in the receipt."""
 

@@ -11,7 +11,7 @@ from boostmon.bot import replies
 from boostmon.bot.answers import Answer
 from boostmon.commands.decider import TimerCommand
 from boostmon.commands.handler import CommandHandler, Handled, Origin
-from boostmon.errors import BoostmonError, DatabaseUnavailableError
+from boostmon.errors import DatabaseUnavailableError, StoppedError
 from boostmon.events.timer import TimerId
 
 PATIENCE = 4.0  # seconds until the caller is told that the database does not answer
@@ -21,10 +21,6 @@ SLOWEST = 30.0  # seconds between two attempts, at most
 Result = TypeVar("Result")
 
 log = structlog.get_logger()
-
-
-class StoppedError(BoostmonError):
-    """BoostMon was stopped before the database answered; look with `/timeleft` if it counted."""
 
 
 class Settling:

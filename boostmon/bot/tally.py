@@ -6,9 +6,8 @@ import structlog
 
 from boostmon.bot.given import Given
 from boostmon.bot.metrics import Metrics
-from boostmon.bot.notices import Receipt
 from boostmon.bot.outcomes import Came, EffectOutcome, came_of_effect
-from boostmon.bot.refusals import Verdict
+from boostmon.bot.refusals import Receipt, Verdict
 from boostmon.commands.sweeper import SweepWatch
 from boostmon.events.append import Outcome
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent

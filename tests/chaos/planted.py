@@ -12,7 +12,8 @@ from msgspec import structs
 from boostmon.bot import agreement, app
 from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.discord_api import DiscordApi
-from boostmon.bot.evidence import Conclusion, Membership, Missing, conclude
+from boostmon.bot.evidence import Conclusion, Missing, conclude
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.notices import Notices
 from boostmon.cli import main
 from boostmon.commands.sweeper import Sweeper

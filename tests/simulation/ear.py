@@ -5,7 +5,7 @@ from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
-from boostmon.bot.evidence import role_entry
+from boostmon.bot.member_facts import role_entry
 from boostmon.bot.observer import Observer
 from boostmon.bot.reconciler import Memberships, Reconciler
 from tests.simulation.discord import Discord

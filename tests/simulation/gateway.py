@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec import Struct
 
-from boostmon.bot.evidence import Membership
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.reconciler import Memberships
 from tests.simulation.discord import Discord, Entry, Member
 from tests.simulation.timeline import EPOCH
