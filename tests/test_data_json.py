@@ -22,6 +22,7 @@ from boostmon.commands.import_shapes import (
     refuse_unknown_roles,
 )
 from boostmon.errors import ImportRefusedError
+from boostmon.events.nesting import DEEPEST
 from boostmon.events.timer import DAY, HOUR, MINUTE, OnHold, Running, TimerId, fold
 from tests.timers import CHANNEL, GUILD, ROLE, M
 
@@ -229,6 +230,10 @@ BAD = {
     "a list": ([], "the file is no object (a list)"),
     "null": ("null", "the file is no object (null)"),
     "too deep": ('{"1":' * 100_000, "is nested too deeply for a data.json"),
+    "deeper than our own bound": (
+        f'{{"{USER}":' + "[" * (DEEPEST + 1) + "]" * (DEEPEST + 1) + "}",
+        "is nested too deeply for a data.json",
+    ),
     "too deep lists": (f'{{"{USER}":' + "[" * 100_000, "is nested too deeply for a data.json"),
     "user no id": ({"mona": {}}, '"mona" in the file is no id of Discord'),
     "user too large": ({"9" * 20: {}}, f'"{"9" * 20}" in the file is no id of Discord'),

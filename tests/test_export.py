@@ -23,6 +23,7 @@ from boostmon.errors import ExportRefusedError, ImportRefusedError
 from boostmon.events.chain import Seal
 from boostmon.events.export import Exported, ExportedEvent, export_log
 from boostmon.events.names import is_pseudonym
+from boostmon.events.nesting import DEEPEST
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.projections.replay import check
 from tests.databases import TestServer, schema
@@ -522,16 +523,27 @@ async def test_a_person_with_the_id_of_another_whose_timer_runs_is_refused(file:
         judge_export(file)
 
 
-@pytest.mark.parametrize("number", [1, 3])
-async def test_a_line_that_is_nested_too_deeply_is_refused(file: Path, number: int) -> None:
+@pytest.mark.parametrize(("number", "deep"), [(1, 5000), (3, 5000), (3, DEEPEST - 1)])
+async def test_a_line_that_is_nested_too_deeply_is_refused(
+    file: Path, number: int, deep: int
+) -> None:
     whole = file.read_bytes().splitlines(keepends=True)
-    deep = b'"data":{"x":' + b"[" * 5000 + b"]" * 5000 + b","
-    whole[number - 1] = whole[number - 1].replace(b'"data":{', deep)
+    inside = b'"data":{"x":' + b"[" * deep + b"]" * deep + b","
+    whole[number - 1] = whole[number - 1].replace(b'"data":{', inside)
     file.write_bytes(b"".join(whole))
 
     outcome = await boostmon("import", str(file))
 
     assert outcome.sentence.startswith(f"{file}, line {number}: it is nested too deeply")
+
+
+async def test_a_text_of_an_event_that_is_nested_too_deeply_is_refused(file: Path) -> None:
+    first, *_ = lines(file)
+    text = json.dumps({"x": None} | first["data"]).replace("null", "[" * 300 + "]" * 300, 1)
+    file.write_bytes(rechained([first | {"data": text}]))
+
+    with pytest.raises(ImportRefusedError, match="line 1: it is nested too deeply"):
+        judge_export(file)
 
 
 async def test_a_file_that_ends_in_the_middle_of_a_line_is_refused(file: Path) -> None:

@@ -15,6 +15,7 @@ from boostmon.database.connection import session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database
 from boostmon.errors import DatabaseError, ImportRefusedError
+from boostmon.events.nesting import DEEPEST
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE
 from tests.databases import Schema, TestServer, as_bot, schema
@@ -243,9 +244,12 @@ async def test_a_bad_row_is_refused_with_its_place(
     assert words in await refusal(theirs.owner_url)
 
 
-async def test_a_deeply_nested_row_is_refused(theirs: Schema, table: asyncpg.Connection) -> None:
-    deep = '{"60":' * 3000 + "1" + "}" * 3000
-    await put(table, USER, ROLE, expires_at=END, warnings_sent=deep)
+@pytest.mark.parametrize("deep", [3000, DEEPEST])
+async def test_a_deeply_nested_row_is_refused(
+    deep: int, theirs: Schema, table: asyncpg.Connection
+) -> None:
+    text = '{"60":' * deep + "1" + "}" * deep
+    await put(table, USER, ROLE, expires_at=END, warnings_sent=text)
 
     assert "a row is nested too deeply" == await refusal(theirs.owner_url)
 

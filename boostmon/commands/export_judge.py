@@ -6,7 +6,7 @@ from msgspec import Struct
 from boostmon.errors import ImportRefusedError, UnknownEventError
 from boostmon.events.chain import Seal, Sealing
 from boostmon.events.document import decode
-from boostmon.events.export import ExportedEvent
+from boostmon.events.export import ExportedEvent, read_line
 from boostmon.events.names import is_pseudonym, new_pseudonym
 from boostmon.events.timer import INITIAL, Timer, TimerEvent, evolve, is_snowflake
 from boostmon.projections.role_timers import image
@@ -34,7 +34,6 @@ class Judge:
         self._numbers: dict[str, int] = {}
         self._of_person: dict[int, list[Stream]] = {}
         self._of_member: dict[tuple[int, str], int] = {}
-        self._decoder = msgspec.json.Decoder(ExportedEvent)
         self._position = 0
         self._hash = b""
         self._sealing = Sealing()
@@ -66,7 +65,7 @@ class Judge:
 
     def _read(self, line: bytes) -> tuple[ExportedEvent, TimerEvent]:
         try:
-            entry = self._decoder.decode(line)
+            entry = read_line(line)
             return entry, decode(entry.document)
         except UnknownEventError as error:
             raise ImportRefusedError(

@@ -12,7 +12,7 @@ from msgspec import Struct
 from boostmon.commands.export_judge import Judge, Stream
 from boostmon.errors import ImportRefusedError
 from boostmon.events.chain import Seal
-from boostmon.events.export import ExportedEvent
+from boostmon.events.export import read_line
 from boostmon.events.sql import statement
 from boostmon.projections.role_timers import image
 from boostmon.projections.sql import statement as projection_statement
@@ -143,9 +143,9 @@ async def _write(connection: Connection, file: ExportFile, progress: Progress | 
 
 def _events(file: ExportFile, progress: Progress | None) -> Iterator[tuple[object, ...]]:
     """Read the file again, as it was judged."""
-    decoder, previous, number = msgspec.json.Decoder(ExportedEvent), b"", 0
+    previous, number = b"", 0
     for number, line in _lines(file.path):
-        event = decoder.decode(line)
+        event = read_line(line)
         digest = event.hash_behind(previous, file.seal)
         yield (
             event.position,

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from json import JSONDecodeError
 
+from boostmon.events.nesting import refuse_deep
+
 LONGEST_INTEGER = 20  # digits; Python refuses to read one of thousands
 LONGEST_SHOWN = 40
 SPACES = frozenset(" \t\r\n")
@@ -17,6 +19,7 @@ class DoubledObject(dict[str, object]):
 
 def decode(text: str) -> object:
     """Return the document in *text*; raise `JSONDecodeError` or `RecursionError`."""
+    refuse_deep(text)
     return _decoder.decode(text)
 
 
@@ -32,7 +35,13 @@ def members(text: str) -> Iterator[tuple[str, object]]:
         key, end = _decoder.raw_decode(text, at)
         if not isinstance(key, str):
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
-        value, end = _decoder.raw_decode(text, _past(text, end, ":"))
+        begin = _past(text, end, ":")
+        try:
+            value, end = _decoder.raw_decode(text, begin)
+        except JSONDecodeError:
+            refuse_deep(text[begin:])
+            raise
+        refuse_deep(text[begin:end])
         yield key, value
         at = _after_space(text, end)
         more = text[at : at + 1] == ","

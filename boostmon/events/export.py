@@ -19,6 +19,7 @@ from boostmon.events.chain import (
     stream_name,
 )
 from boostmon.events.log import read_seal
+from boostmon.events.nesting import refuse_deep
 from boostmon.events.sql import statement
 
 Write = Callable[[bytes], object]
@@ -74,6 +75,17 @@ class ExportedEvent(Struct, frozen=True, kw_only=True):
         is_named = seal is not None and seal.covers(self.version, self.position)
         named = seal.digest + self.name if seal and is_named else b""
         return event_hash(previous, numbers, texts, named)
+
+
+def read_line(line: bytes) -> ExportedEvent:
+    """Read one line of an export; raise what msgspec raises, and `RecursionError` if it is deep."""
+    refuse_deep(line.decode("latin-1"))
+    event = _decoder.decode(line)
+    refuse_deep(event.document)
+    return event
+
+
+_decoder = msgspec.json.Decoder(ExportedEvent)
 
 
 class Exported(Struct, frozen=True):
@@ -155,7 +167,6 @@ class _Chain:
         self._seal = seal
         self._sealing = Sealing() if position == 0 else None  # of all streams, or none
         self._rest = b""
-        self._decoder = msgspec.json.Decoder(ExportedEvent)
 
     def follow(self, piece: bytes) -> None:
         """Take in the lines that *piece* completes."""
@@ -166,7 +177,7 @@ class _Chain:
     def _follow(self, line: bytes) -> None:
         position = self._position + 1
         try:
-            event = self._decoder.decode(line)
+            event = read_line(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _broken(position, "the event cannot be read") from error
         if event.position != position:
