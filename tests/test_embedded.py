@@ -15,7 +15,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
+from boostmon.cli.demo import demo
+from boostmon.cli.demonstration.town import DemoError
 from boostmon.config import PoolConfig
 from boostmon.database import binaries, embedded
 from boostmon.database.binaries import Account
@@ -392,16 +395,28 @@ async def test_a_database_that_cannot_be_made_leaves_nothing_behind(
     assert not list((folder / "new").glob("*/PG_VERSION"))
 
 
-async def test_without_any_postgresql_the_remedy_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", ["new", "file/data", "/proc/data"])
+async def test_without_any_postgresql_the_remedy_is_named_and_no_folder(
+    place: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hide_package(monkeypatch)
-    monkeypatch.setattr(binaries, "SYSTEM", folder)
-    monkeypatch.setenv("PATH", "")
+    (folder / "file").touch()
+    hide_every_postgresql(monkeypatch, folder)
 
-    message = await refusal(folder / "new")
+    message = await refusal(folder / place)
 
     assert message.startswith("No PostgreSQL 15 or newer was found on this machine; install boost")
+    assert "BOOSTMON_DATA_DIR" not in message
+
+
+def test_the_demonstration_without_any_postgresql_says_so_before_it_begins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_every_postgresql(monkeypatch, folder)
+    outcome = CliRunner().invoke(demo, [])
+
+    assert isinstance(outcome.exception, DemoError)
+    assert "runs a PostgreSQL of its own, and none was found" in str(outcome.exception)
+    assert "" == outcome.output
 
 
 @WITH_SYSTEM
@@ -476,6 +491,12 @@ def test_as_root_a_package_out_of_reach_is_copied_once(
 
 def hide_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "PACKAGE", "no_such_package")
+
+
+def hide_every_postgresql(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
+    hide_package(monkeypatch)
+    monkeypatch.setattr(binaries, "SYSTEM", empty)
+    monkeypatch.setenv("PATH", "")
 
 
 def package_places() -> list[Path]:

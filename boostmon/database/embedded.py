@@ -191,6 +191,7 @@ class EmbeddedPostgres:
             with tempfile.TemporaryFile(dir=self._dir):
                 pass
         except OSError as error:
+            find(None)  # without a PostgreSQL, as in the image, no other folder would help
             raise DatabaseError(
                 f"The data folder {self._dir} cannot be written ({error.strerror}); set "
                 "BOOSTMON_DATA_DIR to one that can, or DATABASE_URL to a PostgreSQL server."
