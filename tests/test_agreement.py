@@ -1598,3 +1598,108 @@ async def test_a_role_change_that_something_else_answers_is_in_doubt(
     assert ["give_role" if method == "PUT" else "take_role"] == await scene.open()
     await scene.agree()
     assert (["VIP"] if method == "PUT" else []) == scene.roles()
+
+
+# Nobody has left because one answer says so.
+
+NOBODY = [10007, 10013]
+
+
+async def owed(scene: Scene, method: str) -> str:
+    """Owe a member a give or a take; return its kind."""
+    if method == "DELETE":
+        await scene.given()
+        await scene.clear()
+        return TAKE_ROLE
+    await scene.set()
+    return GIVE_ROLE
+
+
+@pytest.mark.parametrize("code", NOBODY)
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_role_change_that_knows_no_such_member_is_tried_again_while_they_are_there(
+    scene: Scene, method: str, code: int
+) -> None:
+    kind = await owed(scene, method)
+    await scene.fault(method=method, path=ROLE_ROUTE, code=code, times=3)
+
+    for _ in range(3):
+        await scene.carry_out(kind)
+        assert [kind] == await scene.open()
+    await scene.carry_out(kind)
+
+    assert (["VIP"] if method == "PUT" else []) == scene.roles()
+    assert [] == await scene.in_doubt()
+
+
+@pytest.mark.parametrize("code", NOBODY)
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_member_whom_no_answer_knew_for_a_minute_is_looked_at_again(
+    scene: Scene, method: str, code: int
+) -> None:
+    kind = await owed(scene, method)
+    await scene.fault(method=method, path=ROLE_ROUTE, code=code)
+    await scene.fault(method="GET", path=MEMBER_ROUTE, code=code, times=2)
+
+    await scene.carry_out(kind)
+    assert ([], 1) == (await scene.open(), len(await scene.in_doubt()))
+    await scene.agree()
+
+    assert (["VIP"] if method == "PUT" else []) == scene.roles()
+    assert ["not_held" if method == "PUT" else "held_after_end"] == scene.found
+
+
+async def test_a_member_whom_discord_does_not_know_behind_a_missing_right_is_looked_at_again(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.fault(method="DELETE", path=ROLE_ROUTE, code=50013)
+    await scene.fault(method="GET", path=MEMBER_ROUTE, code=10007)
+
+    await scene.carry_out(TAKE_ROLE)
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+
+
+async def test_a_role_that_one_reading_lacked_behind_a_missing_right_is_looked_at_again(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.clear()
+    await scene.fault(method="DELETE", path=ROLE_ROUTE, code=50013)
+    bare = {"roles": [], "joined_at": "2020-01-01T00:00:00+00:00"}
+    await scene.fault(method="GET", path=MEMBER_ROUTE, status=200, body=bare)
+
+    await scene.carry_out(TAKE_ROLE)
+    assert [] == await scene.open()
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+
+
+async def test_who_has_left_indeed_is_asked_for_three_times_more_and_nothing_is_changed(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.member("leave")
+    await scene.clear()
+    await scene.carry_out(TAKE_ROLE)
+
+    assert 3 == await scene.agree()
+
+    assert (1, []) == (scene.asked("DELETE", "/roles/"), scene.found)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_role_that_one_answer_does_not_know_is_changed_all_the_same(
+    scene: Scene, method: str
+) -> None:
+    kind = await owed(scene, method)
+    await scene.fault(method=method, path=ROLE_ROUTE, code=10011, times=3)
+
+    for _ in range(4):
+        await scene.carry_out(kind)
+
+    assert (["VIP"] if method == "PUT" else []) == scene.roles()

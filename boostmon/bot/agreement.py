@@ -22,7 +22,7 @@ from boostmon.bot.evidence import (
     conclude,
 )
 from boostmon.bot.member_facts import Membership
-from boostmon.bot.refusals import UNKNOWN_MEMBER, UNKNOWN_USER, passes
+from boostmon.bot.refusals import NOT_THERE, passes
 from boostmon.bot.server_view import Server
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
@@ -132,7 +132,7 @@ class Agreement:
         try:
             return Reading(seen=await self._api.member(guild_id, user_id), asked=asked)
         except RefusedError as error:
-            if error.code not in (UNKNOWN_MEMBER, UNKNOWN_USER):
+            if error.code not in NOT_THERE:
                 raise
             return Reading(seen=None, asked=asked)
 

@@ -19,10 +19,9 @@ from boostmon.bot.notices import Notices
 from boostmon.bot.refusals import (
     DELETED,
     MISSING_PERMISSIONS,
+    NOT_THERE,
     TWO_FACTOR,
-    UNKNOWN_MEMBER,
     UNKNOWN_ROLE,
-    UNKNOWN_USER,
     Final,
     Later,
     Passing,
@@ -123,20 +122,31 @@ class Delivery:
             remedy = partial(self._server.remedy, timer.guild_id, timer.role_id)
             verdict = judge_role_change(error, remedy=remedy)
             is_theirs = not wanted and error.code in (MISSING_PERMISSIONS, TWO_FACTOR)
-            return await self._taken_by_others(timer, verdict) if is_theirs else verdict
+            if is_theirs or error.code in NOT_THERE:
+                return await self._read_after(effect, error, verdict)
+            return verdict
         took_ms = round((machine.monotonic() - began) * 1000)
         if answered_at is None:  # a second clock is needed, for the database's may be wrong
             answered_at = datetime.fromtimestamp(machine.wall(), UTC)
         return {"answered_at": answered_at.isoformat(), "took_ms": str(took_ms)}
 
-    async def _taken_by_others(self, timer: TimerId, verdict: Verdict) -> Receipt | Verdict:
-        """See whether somebody else has taken a role that BoostMon may not take."""
+    async def _read_after(
+        self, effect: OwedEffect, refusal: RefusedError, verdict: Verdict
+    ) -> Receipt | Verdict:
+        """See what a member holds after a *refusal*: somebody else may have taken the role.
+
+        Nor is one answer a proof that a member has left, who may be there.
+        """
+        timer, wanted = effect.timer, effect.kind == GIVE_ROLE
         try:
             seen = await self._api.member(timer.guild_id, timer.user_id)
         except RefusedError as error:
-            left = error.code in (UNKNOWN_MEMBER, UNKNOWN_USER)
+            left = error.code in NOT_THERE
             return judge_role_change(error, remedy=lambda: "") if left else verdict
-        return verdict if timer.role_id in seen.roles else _read_back(seen)
+        if (timer.role_id in seen.roles) == wanted:
+            return _read_back(seen)
+        is_there = refusal.code in NOT_THERE
+        return Passing(f"{refusal}, and the member is there") if is_there else verdict
 
     async def _look_for_role(self, timer: TimerId) -> None:
         """Find out whether the server has a role, once for all that is owed for it."""

@@ -64,7 +64,7 @@ def conclude(standing: Standing, seen: Membership) -> Conclusion:
     if standing.is_open:
         return Agrees()
     if standing.wanted == held:
-        return _in_agreement(standing)
+        return _in_agreement(standing, seen)
     if not standing.wanted:
         return _after_the_end(standing)
     given = standing.given
@@ -77,15 +77,19 @@ def conclude(standing: Standing, seen: Membership) -> Conclusion:
     return Missing(given)
 
 
-def _in_agreement(standing: Standing) -> Agrees | Held | Left:
-    """Note what is seen for the first time to be so."""
+def _in_agreement(standing: Standing, seen: Membership) -> Agrees | Held | Left:
+    """Note what is seen for the first time to be so.
+
+    Who joined after Discord knew no such member had left indeed, which ends that doubt.
+    """
     change = standing.change
     if standing.wanted:
         return Held() if standing.given is None else Agrees()
     left = change is not None and change.kind == TAKE_ROLE and change.state == "done"
-    if change is not None and left and change.unfulfilled and not standing.in_doubt:
-        return Left(change)
-    return Agrees()
+    if change is None or not left or not change.unfulfilled:
+        return Agrees()
+    is_back = _older(change.given_before, seen.joined_at)
+    return Left(change) if is_back or not standing.in_doubt else Agrees()
 
 
 def _after_the_end(standing: Standing) -> Agrees | Reopen:
@@ -96,9 +100,9 @@ def _after_the_end(standing: Standing) -> Agrees | Reopen:
     return Reopen(taken, "held_after_end") if standing.in_doubt or taken.unfulfilled else Agrees()
 
 
-def _older(given_after: datetime | None, joined_at: datetime | None) -> bool:
-    """Tell whether a give may be from before the member joined: then leaving has undone it."""
-    return given_after is not None and joined_at is not None and given_after < joined_at
+def _older(moment: datetime | None, joined_at: datetime | None) -> bool:
+    """Tell whether a *moment* is from before the member joined: leaving has undone a give of it."""
+    return moment is not None and joined_at is not None and moment < joined_at
 
 
 def taken_by(

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.discord_reads import DiscordReads
-from boostmon.bot.refusals import UNKNOWN_MEMBER, UNKNOWN_USER
+from boostmon.bot.refusals import NOT_THERE
 from boostmon.events.timer import TimerId
 
 ATTEMPTS = 5  # where a limit asks to wait
@@ -21,7 +21,7 @@ async def holds(reads: DiscordReads, timer: TimerId) -> bool:
         try:
             member = await reads.get(f"/guilds/{timer.guild_id}/members/{timer.user_id}")
         except RefusedError as error:
-            if error.code in (UNKNOWN_MEMBER, UNKNOWN_USER):
+            if error.code in NOT_THERE:
                 return False
             if error.status != HTTPStatus.TOO_MANY_REQUESTS:
                 raise

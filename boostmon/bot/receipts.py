@@ -35,10 +35,11 @@ async def put_down(
     """Close *effect*, or put it off and say until when."""
     match verdict:
         case dict():
-            await owed.close(effect, "done", verdict)
-            return Settled(proof="confirmed" not in verdict)
-        case Final(reason=reason):
-            await owed.close(effect, "done", {"reason": reason})
+            is_proof = "confirmed" not in verdict
+            await owed.close(effect, "done", verdict, in_doubt=not is_proof)
+            return Settled(proof=is_proof)
+        case Final(reason=reason, in_doubt=in_doubt):
+            await owed.close(effect, "done", {"reason": reason}, in_doubt=in_doubt)
             return Settled()
         case Stuck(remedy=remedy):
             seconds = _jittered(STUCK_RETRY)

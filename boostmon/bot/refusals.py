@@ -14,6 +14,7 @@ UNKNOWN_GUILD = 10004
 UNKNOWN_MEMBER = 10007
 UNKNOWN_ROLE = 10011
 UNKNOWN_USER = 10013
+NOT_THERE = (UNKNOWN_MEMBER, UNKNOWN_USER)
 OPENING_TOO_FAST = 40003
 MISSING_ACCESS = 50001
 CANNOT_SEND_TO_USER = 50007
@@ -38,9 +39,13 @@ Receipt = dict[str, str]  # what a confirmed effect notes: an id of Discord's, b
 
 
 class Final(Struct, frozen=True):
-    """Nothing is left to do; *reason* stands in the receipt."""
+    """Nothing is left to do; *reason* stands in the receipt.
+
+    *in_doubt*: one answer says so, and the member is read again later.
+    """
 
     reason: str
+    in_doubt: bool = False
 
 
 class Stuck(Struct, frozen=True):
@@ -77,8 +82,8 @@ Verdict = Final | Stuck | Passing | Later | Directly | Over
 
 def judge_role_change(error: RefusedError, *, remedy: Callable[[], str]) -> Verdict:
     """Say what a refused role change means; *remedy* tells the one for a missing permission."""
-    if error.code in (UNKNOWN_MEMBER, UNKNOWN_USER):
-        return Final("the member has left the server")
+    if error.code in NOT_THERE:
+        return Final("the member has left the server", in_doubt=True)
     if error.code == UNKNOWN_ROLE:
         return Final(DELETED)
     if error.code in (UNKNOWN_GUILD, MISSING_ACCESS):

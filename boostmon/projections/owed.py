@@ -184,11 +184,17 @@ class OwedEffects:
         effect: OwedEffect,
         state: Literal["done", "superseded"],
         receipt: dict[str, str] | None = None,
+        *,
+        in_doubt: bool = False,
     ) -> None:
-        """Settle *effect* for good, with its *receipt*."""
+        """Settle *effect*, with its *receipt*.
+
+        *in_doubt*: Discord has not said that it changed a role, so its member is read again.
+        """
         document = None if receipt is None else msgspec.json.encode(receipt).decode()
         key, doubt = (effect.position, effect.kind), (effect.look_again_at, effect.looks)
-        await self._execute("close_effect", *key, state, document, *doubt)
+        look = FIRST_LOOK if in_doubt and effect.kind != effects.NOTICE else None
+        await self._execute("close_effect", *key, state, document, *doubt, look)
 
     async def postpone(
         self, effect: OwedEffect, *, stuck: bool, seconds: float, why: str, in_doubt: bool

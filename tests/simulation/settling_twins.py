@@ -26,7 +26,7 @@ def attempt_effect(tables: Tables, *given: Any) -> Rows:
 
 def close_effect(tables: Tables, *given: Any) -> Rows:
     """Close an effect."""
-    position, kind, state, document, look_again_at, looks = given
+    position, kind, state, document, look_again_at, looks, look = given
     effect = tables.open.get((position, kind))
     if effect is None:
         return []
@@ -35,7 +35,8 @@ def close_effect(tables: Tables, *given: Any) -> Rows:
         receipt["asked_at"] = moment(attempted_at).isoformat()
     tables.settle(effect, state)
     effect.receipt = receipt
-    tables.doubt(effect, look_again_at and look_again_at.timestamp(), looks)
+    earlier = look_again_at and look_again_at.timestamp()
+    tables.doubt(effect, *((earlier, looks) if look is None else (tables.clock() + look, 0)))
     tables.notify(EFFECTS, str(position))
     return [{"pg_notify": ""}]
 

@@ -91,6 +91,7 @@ def confirm_take(tables: Tables, position: int, done_at: datetime) -> Rows:
     if effect and settled and effect.receipt is not None:
         rest = {key: value for key, value in effect.receipt.items() if key != "reason"}
         effect.receipt = rest | {"confirmed": "read from the member"}
+        tables.doubt(effect, None, effect.looks)
     return []
 
 
