@@ -160,6 +160,24 @@ def test_a_server_that_is_away_is_left_alone_until_it_is_back() -> None:
     assert 99 == len(all_now(backlog, 1.0))
 
 
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        [stuck(1)],
+        [stuck(1), structs.replace(stuck(2), role_id="s"), stuck(3, reason=MISSING)],
+        [structs.replace(stuck(1), kind=NOTICE)],
+        [stuck(1), stuck(2)],
+    ],
+)
+def test_nothing_is_due_in_a_server_that_is_away_for_ten_minutes(waiting: list[Owed]) -> None:
+    backlog = backlog_of(waiting)
+    for now in (0.0, 600.0):
+        assert backlog.take(now, at_once, lambda _: True) is None
+        assert now + 600.0 == backlog.next_at
+    backlog.hasten("g", 601.0)
+    assert len({effect.stuck_for for effect in waiting}) <= len(all_now(backlog, 601.0))
+
+
 def test_news_of_what_waits_for_a_server_does_not_offer_it() -> None:
     backlog = backlog_of([owed(1, position=50)])
     assert backlog.take(0.0, at_once, lambda _: True) is None

@@ -116,6 +116,7 @@ class Backlog:
             member = member_of(head)
             if is_away(head.guild_id) and causes.is_probe(popped):
                 self._places.forget(popped)
+                self._streams.put_off(head, now + PROBE_AGAIN)
                 self._answer(popped, now + PROBE_AGAIN, now, is_stuck=True)
             elif is_away(head.guild_id):
                 self._places.away.add(popped, head.guild_id)
