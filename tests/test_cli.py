@@ -175,7 +175,7 @@ async def test_a_wrong_password_is_refused_by_a_real_server(folder: Path) -> Non
 
             sentence = (await boostmon("migrate", DATABASE_URL=wrong)).sentence
 
-    assert sentence.endswith("refused the user or the password; correct DATABASE_URL.")
+    assert "refused the user or the password; correct DATABASE_URL, or" in sentence
 
 
 async def _lock(server: EmbeddedPostgres, rules: Path) -> None:
@@ -261,6 +261,32 @@ async def test_a_data_folder_that_cannot_be_written_is_refused(tmp_path: Path) -
 
     assert sentence.startswith(f"The data folder {place} cannot be written")
     assert "set BOOSTMON_DATA_DIR" in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stats",),
+        ("replay", "--check"),
+        ("replay", "--as-of", "2026-11-22"),
+        ("export",),
+        ("history", "1200000000000000000"),
+        ("erase", "1200000000000000000", "--yes"),
+        ("adopt-database", "--yes"),
+        ("forget-server", "1200000000000000000"),
+        ("resolve-removals", "1200000000000000000", "--end"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+async def test_what_needs_a_database_makes_none(
+    tmp_path: Path, arguments: tuple[str, ...], sandbox: Sandbox
+) -> None:
+    place = tmp_path / "none"
+
+    outcome = await boostmon(*arguments, BOOSTMON_DATA_DIR=str(place), **discord(sandbox))
+
+    assert outcome.sentence.startswith(f"There is no database in {place} yet; start `boostmon run`")
+    assert not place.exists()
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from boostmon.config import ClockConfig, DatabaseConfig, PoolConfig, load
 from boostmon.database import checkup as database
 from boostmon.database.agreed_clock import is_here
 from boostmon.database.clock import skew, timer_time
+from boostmon.database.embedded import holds_database
 from boostmon.database.exposure import look_at_schema
 from boostmon.database.rights import look_at_rights
-from boostmon.database.writing import look_at_writing
+from boostmon.database.writing import look_at_room, look_at_writing
 from boostmon.finding import Area, Finding, green, yellow
 from boostmon.projections import checkup as log
 from boostmon.projections.departures import Departure, departed
@@ -53,7 +54,7 @@ async def look_at_database(settings: Settings) -> Known:
     if settings.refused & VARIABLES:
         return Known([_not_looked_at("database"), _not_looked_at("log")])
     config = load(DatabaseConfig, settings.environ)
-    if config.database_url is None and not (config.data_dir / "data" / "PG_VERSION").exists():
+    if config.database_url is None and not holds_database(config.data_dir):
         found = f"There is no database in {config.data_dir} yet."
         remedy = "Start `boostmon run`, which makes one, or set DATABASE_URL to a PostgreSQL."
         return Known([yellow("database", found, remedy)])
@@ -79,7 +80,7 @@ async def _look_at(place: Place, settings: Settings) -> Known:
         roles[url], findings = await database.look_at_login(url, variable)
         return findings
 
-    logins = _logins(place, settings)
+    logins = _logins(place)
     findings = await examine(_reaching(*login, log_in) for login in logins.items())
     known = Known(findings, is_here=is_here(place.url))
     if len(roles) < len(logins):
@@ -98,11 +99,9 @@ async def _look_at(place: Place, settings: Settings) -> Known:
     return known
 
 
-def _logins(place: Place, settings: Settings) -> dict[str, str]:
+def _logins(place: Place) -> dict[str, str]:
     """Return for each URL the variable that it comes from."""
-    if load(DatabaseConfig, settings.environ).database_url is None:
-        return dict.fromkeys((place.url, place.owner_url), "BOOSTMON_DATA_DIR")
-    return {place.owner_url: place.owner_variable} | {place.url: "DATABASE_URL"}
+    return {place.owner_url: place.owner_variable} | {place.url: place.variable}
 
 
 def _reaching(
@@ -118,6 +117,18 @@ def _reaching(
 
 
 def _of_roles(place: Place, bot_role: str) -> list[Check]:
+    async def room() -> Sequence[Finding]:
+        async with place.owner() as connection:
+            return await look_at_room(connection)
+
+    of_room = Check(area="database", what="the disk", ask=room, remedy=REMEDY)
+    return [
+        of_room,
+        *_of_schema(place, bot_role),
+    ]
+
+
+def _of_schema(place: Place, bot_role: str) -> list[Check]:
     return [
         _check(place, "database", what, look)
         for what, look in (

@@ -104,7 +104,7 @@ def _judged(
 
 async def _import(judged: Judged, options: Options) -> list[Imported]:
     managed = await _managed(judged, unverified=options.unverified)
-    async with found_database(os.environ) as place:
+    async with found_database(os.environ, may_be_made=True) as place:
         await bring_up_to_date(place)
         return await _append(place, judged, options, managed)
 
@@ -167,7 +167,9 @@ async def _append(
     minutes = load(SweepConfig, os.environ).boostmon_warning_minutes
     clock_file = load(ClockConfig, os.environ).clock_file
     async with (
-        await connect(place.url, statement_cache=place.statement_cache) as database,
+        await connect(
+            place.url, statement_cache=place.statement_cache, variable=place.variable
+        ) as database,
         open_clock(database, clock_file) as clock,
     ):
         if clock_file is None:

@@ -15,7 +15,7 @@ def migrate() -> None:
 
 
 async def _migrate() -> None:
-    async with found_database(os.environ) as place:
+    async with found_database(os.environ, may_be_made=True) as place:
         applied = await bring_up_to_date(place)
     for name in applied:
         click.echo(f"applied {name}")

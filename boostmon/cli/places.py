@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from boostmon.config import DatabaseConfig, load, masked
 from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.database.embedded import EmbeddedPostgres, holds_database
 from boostmon.database.migrate import migrate, pending
 from boostmon.database.url import role_of
 from boostmon.errors import ConfigurationError, DatabaseError
@@ -20,12 +20,13 @@ START_WAIT = 30.0  # seconds that `run` waits for the database
 class Place(Struct, frozen=True, kw_only=True):
     """A database: the bot's URL and the owner's, which may be the same.
 
-    *owner_variable* is what the user must correct when the owner's does not work.
+    *variable* and *owner_variable* are what the user must correct when one does not work.
     """
 
     url: str
     owner_url: str
     statement_cache: bool
+    variable: str = "DATABASE_URL"
     owner_variable: str = "DATABASE_URL"
 
     def owner(self, *, wait: float = 0.0) -> AbstractAsyncContextManager[Any]:
@@ -34,8 +35,13 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def found_database(environ: Mapping[str, str]) -> AsyncIterator[Place]:
-    """Lend the database that *environ* names; say on stderr which one was picked."""
+async def found_database(
+    environ: Mapping[str, str], *, may_be_made: bool = False
+) -> AsyncIterator[Place]:
+    """Lend the database that *environ* names; say on stderr which one was picked.
+
+    Raise `DatabaseError` where an embedded one is not there yet, unless it *may_be_made*.
+    """
     config = load(DatabaseConfig, environ)
     if config.database_url is not None and config.owner_url is not None:
         click.echo(f"database: {masked(config.database_url)}", err=True)
@@ -50,9 +56,20 @@ async def found_database(environ: Mapping[str, str]) -> AsyncIterator[Place]:
             ),
         )
         return
+    if not may_be_made and not holds_database(config.data_dir):
+        raise DatabaseError(
+            f"There is no database in {config.data_dir} yet; start `boostmon run`, which makes "
+            "one, or set DATABASE_URL to a PostgreSQL."
+        )
     async with EmbeddedPostgres(config.data_dir) as server:
         click.echo(f"database: {server.description}", err=True)
-        yield Place(url=server.url, owner_url=server.owner_url, statement_cache=True)
+        yield Place(
+            url=server.url,
+            owner_url=server.owner_url,
+            statement_cache=True,
+            variable="BOOSTMON_DATA_DIR",
+            owner_variable="BOOSTMON_DATA_DIR",
+        )
 
 
 async def bring_up_to_date(place: Place, *, wait: float = 0.0) -> list[str]:

@@ -45,12 +45,15 @@ def restore_export(file: Path, *, name: str, others: bool, dry_run: bool, as_jso
 
 
 async def _try() -> None:
-    async with found_database(os.environ) as place, place.owner() as owner:
+    async with (
+        found_database(os.environ, may_be_made=True) as place,
+        place.owner() as owner,
+    ):
         await refuse_used_log(owner)
 
 
 async def _restore(judged: ExportFile) -> None:
-    async with found_database(os.environ) as place:
+    async with found_database(os.environ, may_be_made=True) as place:
         await bring_up_to_date(place)
         async with place.owner() as owner:
             with counter() as progress:

@@ -50,7 +50,10 @@ def run() -> None:
 
 async def _run(settings: Settings) -> None:
     vitals = Vitals()
-    async with _told_of(vitals, settings.http), found_database(os.environ) as place:
+    async with (
+        _told_of(vitals, settings.http),
+        found_database(os.environ, may_be_made=True) as place,
+    ):
         await bring_up_to_date(place, wait=START_WAIT)
         await _serve(place, settings, vitals)
 
@@ -80,6 +83,7 @@ async def _serve(place: Place, settings: Settings, vitals: Vitals) -> None:
             pool=settings.pool,
             statement_cache=place.statement_cache,
             wait=START_WAIT,
+            variable=place.variable,
         ) as database,
         open_agreed_clock(
             database, settings.clock.clock_file, one_witness=is_here(place.url)

@@ -1,7 +1,6 @@
 """One connection to PostgreSQL, by whichever host of the URL takes writes."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,15 +14,14 @@ from asyncpg import Connection
 
 from boostmon import machine
 from boostmon.config import masked
-from boostmon.database.url import Host, hosts_of, malformed, understood
-from boostmon.errors import DatabaseError, DatabaseUnavailableError
+from boostmon.database.causes import NAMED, ReplacedError, refused, unavailable
+from boostmon.database.url import Host, hosts_of, understood
+from boostmon.errors import DatabaseError
 
 OLDEST = 15
 ONE_HOST = 10.0  # seconds to connect when there is nobody else to ask
 EACH_HOST = 2.0  # with several, a silent one must not eat the others' time
 PAUSE = 0.2
-POOLER = "unsupported startup parameter"  # in these words PgBouncer refuses our settings
-NO_TLS = "rejected SSL upgrade"  # as asyncpg words it
 # What changes the meaning of SQL, or what a value looks like, whatever the server has set. A limit
 # of time would end statements that we wait for; with row security on, rows would be missing.
 SPOKEN = {"standard_conforming_strings": "on", "DateStyle": "ISO, MDY", "TimeZone": "UTC"}
@@ -33,6 +31,7 @@ MEANING = SPOKEN | {
     "default_transaction_deferrable": "off",
     "default_transaction_isolation": "read committed",
     "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "0",
     "lock_timeout": "0",
     "row_security": "off",
     "statement_timeout": "0",
@@ -64,10 +63,6 @@ UNTOLD = (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError) 
 REFUSED: tuple[type[Exception], ...] = (DatabaseError, *LOST)  # not even a connection
 
 log = structlog.get_logger()
-
-
-class ReplacedError(ConnectionRefusedError):
-    """A standby was promoted in the place of this server."""
 
 
 class Connector:
@@ -147,12 +142,9 @@ class Connector:
                     raise self.unavailable(error) from error
             await asyncio.sleep(PAUSE)
 
-    def unavailable(self, error: BaseException) -> DatabaseUnavailableError:
-        """Put into a sentence that the database did not answer."""
-        return DatabaseUnavailableError(
-            f"The database at {masked(self._url)} does not answer ({_reason(error)}); "
-            f"check that it runs and that {self._variable} is right."
-        )
+    def unavailable(self, error: BaseException) -> DatabaseError:
+        """Put into a sentence why the database did not do what it was asked."""
+        return unavailable(error, where=masked(self._url), variable=self._variable)
 
     async def _look_around(self, options: dict[str, Any]) -> None:
         """Learn the newest timeline: a primary that was replaced may take writes as well."""
@@ -196,7 +188,12 @@ class Connector:
             ssl.SSLError,
             ConnectionError,
         ) as error:
-            final = self._final(error)
+            final = refused(
+                error,
+                where=masked(self._url),
+                variable=self._variable,
+                may_pass=isinstance(error, LOST),
+            )
             if final is None:
                 raise
             raise final from error
@@ -208,54 +205,6 @@ class Connector:
                 f"needs {self._oldest} or newer; upgrade it, or point {self._variable} elsewhere."
             )
         return connection
-
-    def _final(self, error: Exception) -> DatabaseError | None:
-        """Turn *error* into a sentence, unless trying again may mend it."""
-        where, variable = masked(self._url), self._variable
-        match error:
-            case asyncpg.InvalidAuthorizationSpecificationError():
-                return DatabaseError(
-                    f"The database at {where} refused the user or the password; correct {variable}."
-                )
-            case asyncpg.InvalidCatalogNameError():
-                return DatabaseError(
-                    f"The server of {where} has no such database; create it with createdb, "
-                    f"or correct {variable}."
-                )
-            case asyncpg.InsufficientPrivilegeError():
-                return DatabaseError(
-                    f"The user of {where} may not connect to that database; "
-                    f"GRANT CONNECT to it, or correct {variable}."
-                )
-            case asyncpg.ProtocolViolationError() if POOLER in str(error):
-                return DatabaseError(
-                    f"The way to {where} leads through a pooler such as PgBouncer; give it a "
-                    "direct one for what only the owner of the tables may do: set "
-                    "BOOSTMON_OWNER_DATABASE_URL."
-                )
-            case ssl.SSLCertVerificationError():
-                return DatabaseError(
-                    f"The certificate of {where} was not accepted ({error.verify_message}); name "
-                    f"the certificate of who issued it in {variable}, as sslrootcert=FILE."
-                )
-            case ssl.SSLError():
-                return DatabaseError(
-                    f"No TLS connection to {where} could be made ({error.reason or error}); look "
-                    f"at the ssl parameters of {variable}, and at the server's certificate."
-                )
-            case ConnectionError() if NO_TLS in str(error):
-                return DatabaseError(
-                    f"The server of {where} takes no TLS connection; switch `ssl` on there, or "
-                    f"write sslmode=prefer into {variable}."
-                )
-            case asyncpg.exceptions.ClientConfigurationError():
-                return DatabaseError(f"{variable} cannot be used as it is: {error}.")
-            case asyncpg.PostgresError() if not isinstance(error, LOST):
-                return DatabaseError(f"The database at {where} refused: {error}; check {variable}.")
-            case ValueError():
-                return malformed(variable)
-            case _:
-                return None
 
 
 @asynccontextmanager
@@ -273,7 +222,7 @@ async def session(
     try:
         yield connection
     except LOST as error:
-        if not connection.is_closed():
+        if not connection.is_closed() and not isinstance(error, NAMED):
             raise
         raise connector.unavailable(error) from error
     finally:
@@ -285,24 +234,6 @@ def _tell_left_out(variable: str, names: tuple[str, ...]) -> None:
     """Say once for each URL what of it has no effect."""
     if names:
         log.warning("parameters without effect", variable=variable, parameters=", ".join(names))
-
-
-def _reason(error: BaseException) -> str:
-    match error:
-        case socket.gaierror():
-            return "its host name is unknown"
-        case TimeoutError():
-            return "no reply in time"
-        case ReplacedError():
-            return str(error)
-        case ConnectionRefusedError():
-            return "connection refused"
-        case asyncpg.TargetServerAttributeNotMatched():
-            return "none of its hosts fits target_session_attrs, which is to take writes by default"
-        case OSError(strerror=str(words)):
-            return words
-        case _:
-            return str(error).partition("\n")[0]
 
 
 async def _close(connection: Connection) -> None:

@@ -221,6 +221,14 @@ class EmbeddedPostgres:
         return f"postgresql://{role}@/{database}?host={quote(str(self._socket))}&port={PORT}"
 
 
+def holds_database(data_dir: Path) -> bool:
+    """Tell whether a database was made in *data_dir*; yes where that cannot be looked at."""
+    try:
+        return (data_dir / "data").exists()
+    except OSError:
+        return True
+
+
 def _give(folder: Path, account: Account | None) -> None:
     if account is not None:
         os.chown(folder, account.uid, account.gid)

@@ -23,6 +23,7 @@ from boostmon.database.attempt import (
     directly,
     is_gone,
 )
+from boostmon.database.causes import NAMED
 from boostmon.database.connection import LOST, PAUSE, Connector
 from boostmon.database.load import Load, load_of
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
@@ -42,6 +43,7 @@ class Database:
         self._connector = connector
         self._lost_since: float | None = None
         self._refusal = ""
+        self._told: type[BaseException] | None = None  # what for, since it was lost
         self._closed = False
         self._spare: Any = None  # used last, and kept: the pool's own ways take as long as the work
         self._waiting = 0
@@ -199,7 +201,7 @@ class Database:
         is_news, is_silent = self._lost_since is None, isinstance(loss.__cause__, TimeoutError)
         if is_news:
             self._lost_since = machine.monotonic()
-            log.warning("database lost", error=repr(loss.__cause__))
+        self._tell(loss.__cause__, is_news=is_news)
         if is_silent:
             self._connector.doubt()
         if is_news or is_silent:
@@ -207,10 +209,18 @@ class Database:
             await self._give_back_spare()
             await self._pool.expire_connections()  # the idle ones lead to the same server
 
+    def _tell(self, cause: BaseException | None, *, is_news: bool) -> None:
+        """Log why the database is away: at first, and when somebody can mend what it is by now."""
+        if cause is None or not (is_news or isinstance(cause, NAMED)) or type(cause) is self._told:
+            return
+        self._told = type(cause)
+        reason = cause if isinstance(cause, DatabaseError) else self._connector.unavailable(cause)
+        log.warning("database lost", error=repr(cause), reason=str(reason))
+
     def _note_success(self) -> None:
         if self._lost_since is not None:
             seconds = round(machine.monotonic() - self._lost_since, 1)
-            self._lost_since, self._refusal = None, ""
+            self._lost_since, self._refusal, self._told = None, "", None
             log.info("database back", after_seconds=seconds)
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import ctypes
+import errno
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,8 @@ STARTING = 120.0  # seconds; recovery after a crash takes its time
 STOPPING = 15.0
 AT_ONCE = 0.3  # seconds
 LONGEST_LOG = 10_000_000
+NO_ROOM = os.strerror(errno.ENOSPC)  # which PostgreSQL says in the locale that we give it
+LEAST_ROOM = 1_000_000  # bytes, with fewer of which nothing starts, and no log says why
 RISKY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -64,8 +68,11 @@ class Server(Struct, frozen=True):
                 raise
             out, err = making.communicate()
         if making.returncode:
-            reason = (err.strip() or out.strip()).splitlines()[-1:]
-            raise DatabaseError(f"No database could be made in {self.data}: {' '.join(reason)}.")
+            self._refuse_full(err)
+            lines = (err.strip() or out.strip()).splitlines()
+            [*reasons] = [line for line in lines if "error:" in line or "FATAL" in line] or lines
+            reason = "".join(reasons[-1:]).rstrip(".")
+            raise DatabaseError(f"No database could be made in {self.data}: {reason}.")
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the server; call it from the main thread, for its death is what ends it."""
@@ -94,7 +101,9 @@ class Server(Struct, frozen=True):
         end = machine.monotonic() + STARTING
         while read_pidfile(self.data) != (process.pid, "ready"):
             if process.poll() is not None:
-                raise DatabaseError(f"PostgreSQL did not start: {self._last_words()}")
+                words = self._last_words()
+                self._refuse_full(words)
+                raise DatabaseError(f"PostgreSQL did not start: {words}")
             if machine.monotonic() > end:
                 raise DatabaseError(f"PostgreSQL does not get ready; see {self.log}.")
             await asyncio.sleep(POLL)
@@ -126,6 +135,15 @@ class Server(Struct, frozen=True):
             return _is_alive(pid)
         except PermissionError:
             return False
+
+    def _refuse_full(self, words: str) -> None:
+        """Raise `DatabaseError` where no room is why PostgreSQL failed, with *words* or without."""
+        folder = self.data.parent
+        if NO_ROOM in words or shutil.disk_usage(folder).free < LEAST_ROOM:
+            raise DatabaseError(
+                f"The disk of {folder} is full; make room there, 100 MB at least, or set "
+                "BOOSTMON_DATA_DIR to a folder on another one."
+            )
 
     def _last_words(self) -> str:
         with self.log.open("rb") as log:

@@ -46,6 +46,28 @@ WHERE locks.locktype = 'advisory' AND locks.granted AND locks.pid <> pg_backend_
 """
 
 
+# As much as shows whether a disk is full; where that is, nothing was ever written to the log.
+ROOM = """
+CREATE TEMPORARY TABLE boostmon_room ON COMMIT DROP AS SELECT generate_series(1, 30000) AS number
+"""
+
+
+async def look_at_room(connection: Connection) -> list[Finding]:
+    """Try whether the disk of the database takes more, and take it back."""
+    tried = connection.transaction()
+    await tried.start()
+    try:
+        await connection.execute(ROOM)
+    except asyncpg.DiskFullError as error:
+        found = f"The disk of the database is full ({error})."
+        return [red("database", found, "Make room there; BoostMon goes on by itself.")]
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError):
+        return []
+    finally:
+        await tried.rollback()
+    return [green("database", "The disk of the database takes more.")]
+
+
 async def look_at_writing(connection: Connection) -> list[Finding]:
     """Try to take what an append takes, and give it back; *connection* is the owner's."""
     if await connection.fetchval("SELECT pg_is_in_recovery()"):
