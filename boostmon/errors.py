@@ -29,10 +29,6 @@ class ConcurrencyError(BoostmonError):
     """Somebody else is changing this timer at the same moment; try again."""
 
 
-class StoppedError(BoostmonError):
-    """BoostMon was stopped before the database answered; look with `/timeleft` if it counted."""
-
-
 class UnknownEventError(BoostmonError):
     """This timer holds an event that only a newer version of BoostMon knows; update this one."""
 

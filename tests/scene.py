@@ -19,7 +19,7 @@ from boostmon.bot.notices import Notices
 from boostmon.bot.pace import Limits as Expected
 from boostmon.bot.pace import Pace
 from boostmon.bot.receipts import Again, put_down
-from boostmon.bot.refusals import Verdict
+from boostmon.bot.refusals import Passing, Stuck
 from boostmon.commands.decider import Clear, SetTime
 from boostmon.commands.import_shapes import ImportedTimer, Judged
 from boostmon.commands.importer import Importer
@@ -47,9 +47,9 @@ MANY = (10_000, 1.0)
 class Server:
     """What the gateway has told of a server: *away* says why it cannot be asked."""
 
-    away: Verdict | None = None
+    away: Stuck | Passing | None = None
 
-    def absence(self, guild_id: str) -> Verdict | None:
+    def absence(self, guild_id: str) -> Stuck | Passing | None:
         assert guild_id
         return self.away
 

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from boostmon.bot.member_facts import Membership
 from boostmon.events.timer import TimerId
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
+from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, EffectKind
 from boostmon.projections.standings import RoleChange, Standing
 from tests.timers import GUILD, ROLE
 
@@ -20,7 +20,7 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def change(kind: str, position: int = 5, **more: Any) -> RoleChange:
+def change(kind: EffectKind, position: int = 5, **more: Any) -> RoleChange:
     """Make a role change that Discord confirmed at noon, but for what *more* says."""
     confirmed = RoleChange(
         position=position,

@@ -4,7 +4,7 @@ from itertools import count
 
 from boostmon.bot.backlog import Backlog
 from boostmon.bot.streams import key_of
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
+from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind
 from boostmon.projections.owed import Owed
 
 _positions = count(1)
@@ -12,7 +12,7 @@ _positions = count(1)
 
 def owed(
     stream_id: int,
-    kind: str = TAKE_ROLE,
+    kind: EffectKind = TAKE_ROLE,
     *,
     guild_id: str = "g",
     user_id: str | None = None,

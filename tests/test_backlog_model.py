@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from boostmon.bot.backlog import Backlog
 from boostmon.bot.places import lane_of
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
+from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind
 from boostmon.projections.owed import Owed
 from tests.backlog_before import BacklogBefore
 
@@ -40,7 +40,7 @@ class Orders(RuleBasedStateMachine):
         wait: float,
         *,
         urgent: bool,
-        kinds: tuple[str, ...],
+        kinds: tuple[EffectKind, ...],
     ) -> None:
         self.numbers += 1
         owed = [

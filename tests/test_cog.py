@@ -16,6 +16,7 @@ from boostmon.bot.cog import TimerCog
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
 from boostmon.bot.metrics import Metrics
+from boostmon.bot.outcomes import StoppedError
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
 from boostmon.bot.settling import Settling, soon
@@ -30,7 +31,7 @@ from boostmon.commands.decider import (
     TimerCommand,
 )
 from boostmon.commands.handler import CommandHandler, Handled, Origin
-from boostmon.errors import DatabaseUnavailableError, StoppedError, TimerPausedError
+from boostmon.errors import DatabaseUnavailableError, TimerPausedError
 from boostmon.events.timer import (
     HOUR,
     INITIAL,
@@ -41,7 +42,7 @@ from boostmon.events.timer import (
     TimerId,
     TimerSet,
 )
-from boostmon.projections.effects import Effects, EffectState
+from boostmon.projections.effects import EffectProgress, Effects
 from boostmon.projections.role_timers import RoleTimers, TimerRow
 
 NOW = 1_000_000_000
@@ -174,17 +175,17 @@ async def test_a_question_that_takes_too_long_is_given_up() -> None:
 class Told(Effects):
     """Effects that are in one state after another; the last one for good."""
 
-    def __init__(self, *states: EffectState | Exception) -> None:
+    def __init__(self, *states: EffectProgress | Exception) -> None:
         self.states = list(states)
         self.looks = 0
 
-    async def of_event(self, position: int) -> list[EffectState]:
+    async def of_event(self, position: int) -> list[EffectProgress]:
         assert position == 7
         self.looks += 1
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if isinstance(state, Exception):
             raise state
-        return [state, EffectState(kind="notice", state="owed", last_error=None)]
+        return [state, EffectProgress(kind="notice", state="owed", last_error=None)]
 
 
 class Silent:
@@ -211,9 +212,9 @@ class Busy(Silent):
         return 7.0
 
 
-OWED = EffectState(kind="give_role", state="owed", last_error=None)
-DONE = EffectState(kind="give_role", state="done", last_error=None)
-STUCK = EffectState(kind="give_role", state="stuck", last_error="Move it.")
+OWED = EffectProgress(kind="give_role", state="owed", last_error=None)
+DONE = EffectProgress(kind="give_role", state="done", last_error=None)
+STUCK = EffectProgress(kind="give_role", state="stuck", last_error="Move it.")
 
 
 async def test_a_role_change_that_the_limits_put_off_is_not_waited_for() -> None:
@@ -243,7 +244,9 @@ async def test_what_is_done_is_said_though_it_was_put_off_before() -> None:
 
 
 @pytest.mark.parametrize("end", [DONE, STUCK])
-async def test_the_role_change_is_waited_for_even_when_the_news_is_missed(end: EffectState) -> None:
+async def test_the_role_change_is_waited_for_even_when_the_news_is_missed(
+    end: EffectProgress,
+) -> None:
     effects = Told(OWED, OWED, end)
 
     assert end == await RoleChanges(effects, Silent()).of(HANDLED)
@@ -251,7 +254,9 @@ async def test_the_role_change_is_waited_for_even_when_the_news_is_missed(end: E
 
 
 @pytest.mark.parametrize("state", [OWED, DatabaseUnavailableError()])
-async def test_a_role_change_that_takes_long_is_still_owed(state: EffectState | Exception) -> None:
+async def test_a_role_change_that_takes_long_is_still_owed(
+    state: EffectProgress | Exception,
+) -> None:
     assert OWED == await RoleChanges(Told(state), Silent()).of(HANDLED)
 
 
@@ -280,7 +285,7 @@ async def test_when_the_bot_stops_a_role_change_is_waited_for_no_longer(
 
 
 async def test_the_role_is_waited_for_and_not_the_notice() -> None:
-    taken = EffectState(kind="take_role", state="done", last_error=None)
+    taken = EffectProgress(kind="take_role", state="done", last_error=None)
     handled = Handled(TIMER, INITIAL, (Expired(NOW),), 7)
 
     assert taken == await RoleChanges(Told(taken), Silent()).of(handled)

@@ -22,7 +22,7 @@ from boostmon.bot.evidence import (
     taken_by,
 )
 from boostmon.bot.member_facts import Membership, RoleEntry, role_entry
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
+from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, EffectKind
 from boostmon.projections.standings import RoleChange, Standing
 from tests.standing import NOON, USER, at, change, holding, lacking, over, standing
 from tests.timers import ACTOR, ROLE
@@ -64,7 +64,7 @@ def test_another_role_that_is_held_is_no_evidence() -> None:
 @pytest.mark.parametrize("wanted", [False, True])
 @pytest.mark.parametrize("state", ["owed", "stuck"])
 def test_nothing_follows_while_a_change_is_open(*, state: str, wanted: bool, held: bool) -> None:
-    kind = GIVE_ROLE if wanted else TAKE_ROLE
+    kind: EffectKind = GIVE_ROLE if wanted else TAKE_ROLE
     opened = change(kind, **OWED | {"state": state})
     has = standing(wanted=wanted, ended=0 if wanted else 5, change=opened, is_open=True)
 

@@ -12,7 +12,14 @@ from boostmon.bot.app import Surroundings
 from boostmon.bot.cog import TimerCog
 from boostmon.bot.given import Given
 from boostmon.bot.metrics import APPEND_OUTCOMES, Metrics
-from boostmon.bot.outcomes import COMMANDS, Came, CommandOutcome, came_of_effect, came_of_error
+from boostmon.bot.outcomes import (
+    COMMANDS,
+    Came,
+    CommandOutcome,
+    StoppedError,
+    came_of_effect,
+    came_of_error,
+)
 from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck
 from boostmon.bot.tally import Tally
 from boostmon.bot.traffic import route_of
@@ -24,7 +31,6 @@ from boostmon.errors import (
     BoostmonError,
     ConcurrencyError,
     DatabaseUnavailableError,
-    StoppedError,
     TimerNotFoundError,
 )
 from boostmon.events.append import Outcome

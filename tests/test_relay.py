@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from disnake import HTTPException
 from disnake.http import HTTPClient, Route
+from structlog.testing import capture_logs
 
 from boostmon import machine
 from boostmon.bot import receipts
@@ -23,7 +24,7 @@ from boostmon.bot.discord_api import DiscordApi, NotLeadingError
 from boostmon.bot.metrics import Metrics
 from boostmon.bot.notices import Notices
 from boostmon.bot.pace import DIRECT, Limits, Pace, lane_of_roles
-from boostmon.bot.refusals import Verdict
+from boostmon.bot.refusals import Passing, Stuck
 from boostmon.bot.relay import Relay, may_write
 from boostmon.bot.tally import Tally
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
@@ -32,6 +33,7 @@ from boostmon.database.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.projections.direct_channels import DirectChannels
+from boostmon.projections.effects import EffectKind
 from boostmon.projections.lease import Lease
 from boostmon.projections.owed import LONGEST_WAIT, OwedEffect, OwedEffects
 from boostmon.projections.role_timers import RoleTimers
@@ -47,7 +49,7 @@ MESSAGE_ROUTE = "/channels/{channel_id}/messages"
 class Names:
     """A server of which the relay knows the roles' names."""
 
-    def absence(self, guild_id: str) -> Verdict | None:
+    def absence(self, guild_id: str) -> Stuck | Passing | None:
         assert guild_id
         return None
 
@@ -278,6 +280,32 @@ async def test_a_notice_that_cannot_arrive_is_closed_with_the_reason(stage: Stag
     assert [] == stage.roles("carl")
 
 
+async def test_what_only_a_newer_release_knows_to_do_is_left_to_it(
+    stage: Stage, owner: asyncpg.Connection
+) -> None:
+    timer = stage.timer()
+    await stage.set(timer, HOUR)
+    await stage.settled()
+    await owner.execute(
+        "INSERT INTO effects (position, kind, stream_id, state, due_at) "
+        "SELECT position, 'log_post', stream_id, 'owed', clock_timestamp() FROM effects"
+    )
+
+    with capture_logs() as logs:
+        await stage.pass_time(HOUR)
+        effects = await stage.until(
+            lambda effects: all(e["done_at"] or e["kind"] == "log_post" for e in effects)
+        )
+        await stage.set(timer, HOUR)
+        await stage.until(lambda effects: effects[-1]["done_at"] is not None)
+
+    newer = [effect for effect in effects if effect["kind"] == "log_post"]
+    assert ["owed"] == [effect["state"] for effect in newer]
+    assert [0] == [effect["attempts"] for effect in newer]
+    assert {"give_role", "take_role", "notice", "log_post"} == {e["kind"] for e in effects}
+    assert [["log_post"]] == [e["kinds"] for e in logs if "newer release" in e["event"]]
+
+
 async def test_a_member_who_left_is_owed_nothing_more(stage: Stage) -> None:
     await stage.set(stage.timer())
     await stage.settled()
@@ -483,7 +511,7 @@ async def test_a_doubt_is_settled_whatever_the_databases_clock_said_when_it_was_
     monkeypatch.setattr(receipts, "SLOWEST_RETRY", 0.3)
     found = OwedEffects.find
 
-    async def find(self: OwedEffects, position: int, kind: str) -> OwedEffect | None:
+    async def find(self: OwedEffects, position: int, kind: EffectKind) -> OwedEffect | None:
         effect = await found(self, position, kind)
         if effect is None:
             return None

@@ -30,7 +30,7 @@ from boostmon.events.timer import (
     TimerId,
     TimerSet,
 )
-from boostmon.projections.effects import EffectState, StuckEffect
+from boostmon.projections.effects import EffectKind, EffectProgress, StuckEffect
 from boostmon.projections.role_timers import TimerRow
 
 State = Literal["owed", "stuck", "done", "superseded"]
@@ -43,13 +43,13 @@ WHO = ["Command Run By", "Target User", "Role"]
 IN_AN_HOUR = "<t:1003600:F> (<t:1003600:R>)"
 
 
-def reply(before: Timer, *events: TimerEvent, change: EffectState | None = None) -> Embed:
+def reply(before: Timer, *events: TimerEvent, change: EffectProgress | None = None) -> Embed:
     told = Told(caller_id="10", role="<@&30>", change=change)
     return outcome(Handled(TIMER, before, events, 1), told)
 
 
-def change(kind: str, state: State, error: str | None = None) -> EffectState:
-    return EffectState(kind=kind, state=state, last_error=error)
+def change(kind: EffectKind, state: State, error: str | None = None) -> EffectProgress:
+    return EffectProgress(kind=kind, state=state, last_error=error)
 
 
 def names(embed: Embed) -> list[str | None]:
@@ -186,7 +186,7 @@ def test_cleared() -> None:
     ],
 )
 def test_says_what_became_of_the_role(
-    kind: str, state: State, error: str | None, said: str
+    kind: EffectKind, state: State, error: str | None, said: str
 ) -> None:
     assert said == role_change(change(kind, state, error), "20")
 
@@ -248,7 +248,7 @@ def row(role_id: str, *, ends: int = NOW + HOUR, paused_ms: int | None = None) -
     )
 
 
-def stuck(role_id: str, kind: str) -> StuckEffect:
+def stuck(role_id: str, kind: EffectKind) -> StuckEffect:
     return StuckEffect(
         timer=TimerId("1", "20", role_id), kind=kind, last_error="Move BoostMon's role up."
     )

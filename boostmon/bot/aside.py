@@ -5,7 +5,7 @@ import structlog
 from boostmon.bot.backlog import Backlog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.receipts import STUCK_RETRY
-from boostmon.bot.refusals import DELETED, Passing, Stuck, Verdict
+from boostmon.bot.refusals import DELETED, Passing, Stuck
 from boostmon.projections.effects import NOTICE
 from boostmon.projections.owed import Owed, OwedEffects
 
@@ -63,10 +63,10 @@ class Aside:
             await self._owed.hold(held, _why(absence), seconds=seconds)
             self._told |= {owed.stream_id: now for owed in held}
 
-    def _untold(self, now: float) -> dict[Verdict, list[Owed]]:
+    def _untold(self, now: float) -> dict[Stuck | Passing, list[Owed]]:
         """Return what waits for a server, and was not put down of late, by what it waits for."""
         self._told = {number: at for number, at in self._told.items() if now - at < STUCK_RETRY}
-        untold: dict[Verdict, list[Owed]] = {}
+        untold: dict[Stuck | Passing, list[Owed]] = {}
         for guild_id in self._backlog.away:
             absence = self._delivery.absence(guild_id)
             if absence is not None:
@@ -77,9 +77,7 @@ class Aside:
         return {absence: held for absence, held in untold.items() if held}
 
 
-def _why(absence: Verdict) -> str:
+def _why(absence: Stuck | Passing) -> str:
     match absence:
         case Stuck(remedy=why) | Passing(why=why):
             return why
-        case other:
-            return str(other)

@@ -77,5 +77,5 @@ def applies(asked: Asked, row: TimerRow) -> bool:
             return not row.paused
         case "resume":
             return row.paused
-        case _:
+        case "set" | "add" | "remove" | "clear":
             return True

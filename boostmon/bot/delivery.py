@@ -26,6 +26,7 @@ from boostmon.bot.refusals import (
     Later,
     Passing,
     Receipt,
+    Stuck,
     Verdict,
     judge_other,
     judge_role_change,
@@ -34,13 +35,16 @@ from boostmon.bot.server_view import Server
 from boostmon.events.timer import (
     Cleared,
     Expired,
+    Paused,
     Resumed,
     TimeAdded,
+    TimeRemoved,
     TimerEvent,
     TimerId,
     TimerSet,
+    WarningSent,
 )
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
+from boostmon.projections.effects import GIVE_ROLE
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
 HANDOVER = 5.0  # seconds
@@ -60,7 +64,7 @@ class Delivery:
         self._deleted: set[tuple[str, str]] = set()
         self._checking = WeakValueDictionary[str, asyncio.Lock]()
 
-    def absence(self, guild_id: str) -> Verdict | None:
+    def absence(self, guild_id: str) -> Stuck | Passing | None:
         """Say why nothing can be done in a server now; None when it is there."""
         return self._server.absence(guild_id)
 
@@ -86,9 +90,11 @@ class Delivery:
             return absence
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                if effect.kind in (GIVE_ROLE, TAKE_ROLE):
-                    return await self._change_role(effect)
-                return await self._notices.send(effect, lane=lane)
+                match effect.kind:
+                    case "give_role" | "take_role":
+                        return await self._change_role(effect)
+                    case "notice":
+                        return await self._notices.send(effect, lane=lane)
         except RefusedError as error:
             return judge_other(error)
         except NotLeadingError:
@@ -187,5 +193,5 @@ def _command(event: TimerEvent) -> str:
             return "/cleartime"
         case Cleared(reason=reason):
             return f"the timer was cleared ({reason})"
-        case other:
+        case (TimeRemoved() | Paused() | WarningSent()) as other:
             return type(other).__name__

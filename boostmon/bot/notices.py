@@ -24,7 +24,17 @@ from boostmon.bot.refusals import (
 from boostmon.bot.server_view import Server
 from boostmon.database.clock import Clock
 from boostmon.errors import DiscordError
-from boostmon.events.timer import MINUTE, Expired, WarningSent
+from boostmon.events.timer import (
+    MINUTE,
+    Cleared,
+    Expired,
+    Paused,
+    Resumed,
+    TimeAdded,
+    TimeRemoved,
+    TimerSet,
+    WarningSent,
+)
 from boostmon.projections.direct_channels import DirectChannels
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
@@ -92,11 +102,9 @@ class Notices:
 
     def late(self, effect: OwedEffect) -> float:
         """Tell by how many seconds a notice is late at this moment."""
-        match effect.event:
-            case WarningSent(expires_at=end, minutes=minutes):
-                due_at = end - minutes * MINUTE
-            case event:
-                due_at = event.at
+        event, due_at = effect.event, effect.event.at
+        if isinstance(event, WarningSent):
+            due_at = event.expires_at - event.minutes * MINUTE
         return max(0.0, (self._clock.now() - due_at) / 1000)
 
     def _is_over(self, effect: OwedEffect) -> bool:
@@ -212,17 +220,18 @@ class Notices:
                 return replies.warning(user_id, role_name, max(1, minutes_left))
             case Expired():
                 return replies.expiry(user_id, role_name)
-            case event:
+            case (
+                TimerSet() | TimeAdded() | TimeRemoved() | Paused() | Resumed() | Cleared()
+            ) as event:
                 raise ValueError(f"no notice is owed for {type(event).__name__}")
 
 
 def _end(effect: OwedEffect) -> str:
     """Say when the timer ends or has ended, behind the name of its server."""
-    match effect.event:
-        case WarningSent(expires_at=end):
-            return f" · ends {replies.time_of_day(end)}"
-        case event:
-            return f" · ended {replies.time_of_day(event.at)}"
+    event = effect.event
+    if isinstance(event, WarningSent):
+        return f" · ends {replies.time_of_day(event.expires_at)}"
+    return f" · ended {replies.time_of_day(event.at)}"
 
 
 def _user(effect: OwedEffect) -> str:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Receipt, Stuck, Verdict
 from boostmon.commands.handler import Handled
-from boostmon.errors import BoostmonError, DatabaseUnavailableError, RejectedError, StoppedError
+from boostmon.errors import BoostmonError, DatabaseUnavailableError, RejectedError
 from boostmon.events.timer import TimerId
 
 COMMANDS = (
@@ -40,6 +40,10 @@ EffectOutcome = Literal[
     "later",  # Discord was not asked
     "superseded",  # no longer true
 ]
+
+
+class StoppedError(BoostmonError):
+    """BoostMon was stopped before the database answered; look with `/timeleft` if it counted."""
 
 
 class Came(Struct, frozen=True):

@@ -17,9 +17,10 @@ from boostmon.events.timer import (
     Timer,
     TimeRemoved,
     TimerSet,
+    WarningSent,
     remaining_ms,
 )
-from boostmon.projections.effects import GIVE_ROLE, EffectState
+from boostmon.projections.effects import GIVE_ROLE, EffectProgress
 
 AUTHOR = "BoostMon"
 GREEN, RED, YELLOW, GREY, BLUE = 0x2ECC71, 0xE74C3C, 0xF1C40F, 0x95A5A6, 0x3498DB
@@ -52,7 +53,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
     caller_id: str
     role: str
-    change: EffectState | None = None
+    change: EffectProgress | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -113,7 +114,7 @@ def framed(title: str, colour: int, *, description: str | None = None) -> Embed:
     return Embed(title=title, colour=colour, description=description).set_author(name=AUTHOR)
 
 
-def role_change(change: EffectState | None, user_id: str) -> str | None:
+def role_change(change: EffectProgress | None, user_id: str) -> str | None:
     """Say what became of the change of the role that a command owes Discord; None for none."""
     if change is None:
         return None
@@ -151,28 +152,28 @@ def _access(user_id: str, kind: str, role_name: str) -> str:
 
 def _card(handled: Handled, told: Told, became: str | None) -> Card:
     after = handled.after
-    match handled.events:
-        case (TimerSet() as event,):
+    match handled.events[0]:
+        case TimerSet() as event:
             return _set(event, handled.before, (became, *told.notes))
-        case (TimeAdded(duration_ms=added),):
+        case TimeAdded(duration_ms=added):
             fields = {"Time Added": spoken(added), "New Expiry": _end(after)}
             return Card("Timed Role Extended", GREEN, fields)
-        case (TimeRemoved(duration_ms=removed), Expired()):
+        case TimeRemoved(duration_ms=removed) if len(handled.events) > 1:  # its end follows
             fields = {"Time Removed": spoken(removed), "Result": _lines(ENDED, became)}
             return Card("Timed Role Reduced (Expired)", RED, fields)
-        case (TimeRemoved(at=at, duration_ms=removed),):
+        case TimeRemoved(at=at, duration_ms=removed):
             left = spoken(remaining_ms(after, at))
             fields = {"Time Removed": spoken(removed), "Remaining": left, "Expires": _end(after)}
             return Card("Timed Role Reduced", GREEN, fields)
-        case (Paused(remaining_ms=left),):
+        case Paused(remaining_ms=left):
             return Card("Timed Role Paused", YELLOW, {"Remaining": spoken(left)})
-        case (Resumed(at=at, expires_at=end),):
+        case Resumed(at=at, expires_at=end):
             fields = {"Remaining": spoken(end - at), "New Expiry": _end(after)}
             return Card("Timed Role Resumed", GREEN, fields)
-        case (Cleared(remaining_ms=left),):
+        case Cleared(remaining_ms=left):
             return Card("Timed Role Cleared", GREY, {"Remaining": spoken(left)})
-        case events:
-            raise ValueError(f"no command has these events: {events!r}")
+        case (WarningSent() | Expired()) as event:
+            raise ValueError(f"no command begins with {type(event).__name__}")
 
 
 def _set(event: TimerSet, before: Timer, notes: tuple[str | None, ...]) -> Card:

@@ -6,7 +6,14 @@ from typing import Protocol
 from boostmon.bot.pace import PATIENCE
 from boostmon.commands.handler import Handled
 from boostmon.errors import DatabaseUnavailableError
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, Effects, EffectState, effects_of
+from boostmon.projections.effects import (
+    GIVE_ROLE,
+    TAKE_ROLE,
+    EffectKind,
+    EffectProgress,
+    Effects,
+    effects_of,
+)
 
 WITHIN = 5.0  # seconds
 LOOK_AGAIN = 1.0  # seconds; what changes between a look and the wait for it is seen by then
@@ -37,12 +44,12 @@ class RoleChanges:
         self._within = WITHIN
         self._limits: set[asyncio.Timeout] = set()
 
-    async def of(self, handled: Handled) -> EffectState | None:
+    async def of(self, handled: Handled) -> EffectProgress | None:
         """Return how far the role change of *handled* came; None when there is none to make."""
         kind = _kind(handled)
         if kind is None or handled.position is None:
             return None
-        owed = EffectState(kind=kind, state="owed", last_error=None)
+        owed = EffectProgress(kind=kind, state="owed", last_error=None)
         if self._watch.delay(handled.timer.guild_id) > PATIENCE:
             return owed
         limit = asyncio.timeout(self._within)
@@ -62,7 +69,7 @@ class RoleChanges:
             if not limit.expired():
                 limit.reschedule(0.0)
 
-    async def _changed(self, position: int, owed: EffectState) -> EffectState:
+    async def _changed(self, position: int, owed: EffectProgress) -> EffectProgress:
         while True:
             states = {state.kind: state for state in await self._effects.of_event(position)}
             change = states.get(owed.kind, owed)
@@ -71,6 +78,6 @@ class RoleChanges:
             await self._watch.changed(position, LOOK_AGAIN)
 
 
-def _kind(handled: Handled) -> str | None:
+def _kind(handled: Handled) -> EffectKind | None:
     kinds = (kind for event in handled.events for kind in effects_of(event, "slash"))
     return next((kind for kind in kinds if kind in (GIVE_ROLE, TAKE_ROLE)), None)

@@ -6,7 +6,7 @@ from disnake import Client, Guild, Role
 
 from boostmon.bot.guards import ROLES_PAGE, RolesForbiddenError, RoleTooHighError, escaped
 from boostmon.bot.integrations import manager
-from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
+from boostmon.bot.refusals import INVITE, Passing, Stuck
 from boostmon.projections.open_effects import OUTAGE
 
 TIME_OUT = "End BoostMon's time-out in this server."
@@ -15,7 +15,7 @@ TIME_OUT = "End BoostMon's time-out in this server."
 class Server(Protocol):
     """What the relay wants to know of a server."""
 
-    def absence(self, guild_id: str) -> Verdict | None:
+    def absence(self, guild_id: str) -> Stuck | Passing | None:
         """Say why nothing can be done in a server now; None when it is there."""
 
     def has_role(self, guild_id: str, role_id: str) -> bool:
@@ -46,7 +46,7 @@ class ServerView:
         self._client = client
         self._presence = presence
 
-    def absence(self, guild_id: str) -> Verdict | None:
+    def absence(self, guild_id: str) -> Stuck | Passing | None:
         """Say why nothing can be done in a server now; None when it is there."""
         guild = self._guild(guild_id)
         if guild is None:

@@ -9,9 +9,10 @@ import structlog
 
 from boostmon.bot import replies
 from boostmon.bot.answers import Answer
+from boostmon.bot.outcomes import StoppedError
 from boostmon.commands.decider import TimerCommand
 from boostmon.commands.handler import CommandHandler, Handled, Origin
-from boostmon.errors import DatabaseUnavailableError, StoppedError
+from boostmon.errors import DatabaseUnavailableError
 from boostmon.events.timer import TimerId
 
 PATIENCE = 4.0  # seconds until the caller is told that the database does not answer

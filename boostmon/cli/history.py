@@ -129,9 +129,9 @@ def became(effect: Effect, happening: Happening) -> str:
             return f"{OWED[effect.kind]}{_because(effect.last_error)}"
         case "stuck":
             return f"{OWED[effect.kind]}, stuck{_because(effect.last_error)}"
-        case "done" if effect.reason:
-            return f"{UNDONE[effect.kind]}{_because(effect.reason)}"
         case "done":
+            if effect.reason:
+                return f"{UNDONE[effect.kind]}{_because(effect.reason)}"
             return DONE[effect.kind] + "".join(_place(effect, happening))
 
 

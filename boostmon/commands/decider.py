@@ -119,7 +119,7 @@ def as_recorded(command: TimerCommand, now: int) -> TimerCommand:
     match command:
         case SetTime() | AddTime() | Resume():
             return structs.replace(command, now=now)
-        case _:
+        case RemoveTime() | Pause() | Clear() | Sweep():
             return command
 
 

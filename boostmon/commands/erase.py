@@ -15,12 +15,23 @@ from boostmon.errors import EraseRefusedError, RejectedError
 from boostmon.events.document import decode
 from boostmon.events.names import new_pseudonym
 from boostmon.events.timer import INITIAL, NoTimer, Timer, TimerId, evolve
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
+from boostmon.projections.effects import (
+    GIVE_ROLE,
+    NOTICE,
+    TAKE_ROLE,
+    EffectKind,
+    EffectState,
+    known,
+)
 from boostmon.projections.sql import statement
 
 LOOK_AGAIN = 0.25  # seconds
 MOST_NAMED = 3
-OWED = {GIVE_ROLE: "the role", TAKE_ROLE: "the loss of the role", NOTICE: "a notice about the role"}
+OWED: dict[EffectKind, str] = {
+    GIVE_ROLE: "the role",
+    TAKE_ROLE: "the loss of the role",
+    NOTICE: "a notice about the role",
+}
 
 Progress = Callable[[int], None]
 
@@ -34,8 +45,8 @@ class Debt(Struct, frozen=True, kw_only=True):
     stream_id: int
     guild_id: str
     role_id: str
-    kind: str
-    state: str
+    kind: EffectKind
+    state: EffectState
     last_error: str | None
     refused: bool
     in_doubt: bool
@@ -129,7 +140,7 @@ async def _timers(connection: Connection, user_id: str) -> dict[int, Timer]:
 async def debts_of(connection: Connection, user_id: str) -> list[Debt]:
     """Return what Discord is owed for *user_id*, each timer's oldest first."""
     rows = await connection.fetch(statement("owed_to_person"), user_id)
-    return [Debt(**row) for row in rows]
+    return [Debt(**row) for row in known(rows)]
 
 
 def _is_hopeless(debts: Sequence[Debt]) -> bool:

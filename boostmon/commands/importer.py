@@ -10,9 +10,9 @@ from msgspec import Struct
 from boostmon.commands.handler import Origin, piece
 from boostmon.commands.import_shapes import ImportedTimer, Judged, events_of, refuse_absurd
 from boostmon.errors import DatabaseUnavailableError, UnknownEventError
-from boostmon.events.append import Append, Appended, Elsewhere, Failed, Outcome, Repeated
+from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Outcome, Repeated
 from boostmon.events.store import EventStore, History
-from boostmon.events.timer import OnHold, Running, Timer, TimerId
+from boostmon.events.timer import NoTimer, OnHold, Running, Timer, TimerId
 
 BATCH = 1_000  # timers in one append call; the bot's own appends wait for one at most
 PREFIX = "import:"
@@ -172,7 +172,7 @@ class Importer:
                 return self._result(imported, "failed", str(error))
             case Elsewhere(guild_id=guild):
                 return self._result(imported, "failed", ELSEWHERE.format(guild=guild))
-            case _:  # somebody else was first, just now
+            case Conflict():  # somebody else was first, just now
                 return self._result(imported, "kept", NEWER)
 
     def _result(
@@ -207,7 +207,7 @@ def standing(timer: Timer) -> Standing:
             return Standing(expires_at=end)
         case OnHold(remaining_ms=left):
             return Standing(remaining_ms=left)
-        case _:
+        case NoTimer():
             return Standing()
 
 

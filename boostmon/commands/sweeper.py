@@ -13,7 +13,7 @@ from boostmon.database.clock import Clock
 from boostmon.errors import UnknownEventError
 from boostmon.events.append import Append, Appended, Failed
 from boostmon.events.store import EventStore, History
-from boostmon.events.timer import MINUTE, Running, TimerEvent, TimerId
+from boostmon.events.timer import MINUTE, Running, TimerEvent, TimerId, WarningSent
 from boostmon.projections.role_timers import DueTimer, RoleTimers
 
 PAGE = 500
@@ -125,7 +125,8 @@ class Sweeper:
                 log.error("timer not swept", timer=append.timer, reason=str(outcome.error))
             elif isinstance(outcome, Appended):
                 for event in append.events:
-                    due_at = ends[append.timer] - getattr(event, "minutes", 0) * MINUTE
+                    ahead = event.minutes if isinstance(event, WarningSent) else 0
+                    due_at = ends[append.timer] - ahead * MINUTE
                     self._watch.recorded(event, (event.at - due_at) / 1000)
         return sum(isinstance(outcome, Appended) for outcome in outcomes)
 

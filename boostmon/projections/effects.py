@@ -1,8 +1,9 @@
 """Which effects in Discord an event has, and how far they have come."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Final, Literal, get_args
 
-from asyncpg import Connection
+from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.database.pool import Database
@@ -22,13 +23,17 @@ from boostmon.events.timer import (
 )
 from boostmon.projections.sql import statement
 
-GIVE_ROLE = "give_role"
-TAKE_ROLE = "take_role"
-NOTICE = "notice"
-KINDS = (GIVE_ROLE, TAKE_ROLE, NOTICE)
+EffectKind = Literal["give_role", "take_role", "notice"]
+EffectState = Literal["owed", "stuck", "done", "superseded"]
+OpenState = Literal["owed", "stuck"]
+
+GIVE_ROLE: Final = "give_role"
+TAKE_ROLE: Final = "take_role"
+NOTICE: Final = "notice"
+KINDS: tuple[EffectKind, ...] = get_args(EffectKind)
 
 
-def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
+def effects_of(event: TimerEvent, source: Source) -> tuple[EffectKind, ...]:
     """Return what Discord is owed for *event*, in the order in which it is to be done.
 
     An imported timer owes nothing: its member holds the role already. A role that was deleted
@@ -51,14 +56,19 @@ def effects_of(event: TimerEvent, source: Source) -> tuple[str, ...]:
             return (TAKE_ROLE,)
 
 
-class EffectState(Struct, frozen=True, kw_only=True):
+def known(effects: Iterable[Record]) -> list[Record]:
+    """Leave out the effects of a kind that only a newer release knows: they are its own to do."""
+    return [effect for effect in effects if effect["kind"] in KINDS]
+
+
+class EffectProgress(Struct, frozen=True, kw_only=True):
     """How far an effect has come.
 
     *last_error* has the remedy when it is stuck, and when it is done why nothing came of it.
     """
 
-    kind: str
-    state: Literal["owed", "stuck", "done", "superseded"]
+    kind: EffectKind
+    state: EffectState
     last_error: str | None
 
 
@@ -66,15 +76,15 @@ class StuckEffect(Struct, frozen=True, kw_only=True):
     """An effect that Discord refuses until somebody does what *last_error* says."""
 
     timer: TimerId
-    kind: str
+    kind: EffectKind
     last_error: str
 
 
 class OpenEffects(Struct, frozen=True, kw_only=True):
     """How many effects of a kind are open in a state; the oldest was decided *age* seconds ago."""
 
-    kind: str
-    state: Literal["owed", "stuck"]
+    kind: EffectKind
+    state: OpenState
     number: int
     age: float
 
@@ -85,12 +95,12 @@ class Effects:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_event(self, position: int) -> list[EffectState]:
+    async def of_event(self, position: int) -> list[EffectProgress]:
         """Return the effects of the event at *position*."""
 
-        async def fetch(connection: Connection) -> list[EffectState]:
+        async def fetch(connection: Connection) -> list[EffectProgress]:
             rows = await connection.fetch(statement("effects_of_event"), position)
-            return [EffectState(**row) for row in rows]
+            return [EffectProgress(**row) for row in known(rows)]
 
         return await self._database.run(fetch)
 
@@ -105,7 +115,7 @@ class Effects:
                     kind=row["kind"],
                     last_error=row["last_error"],
                 )
-                for row in rows
+                for row in known(rows)
             ]
 
         return await self._database.run(fetch)
@@ -116,4 +126,4 @@ class Effects:
         if not session["may_write"]:
             raise ReadOnlyError
         rows = await self._database.fetch(statement("open_effects_counted"))
-        return [OpenEffects(**row) for row in rows]
+        return [OpenEffects(**row) for row in known(rows)]

@@ -12,17 +12,24 @@ from boostmon.events.append import Source
 from boostmon.events.document import decode
 from boostmon.events.timer import (
     INITIAL,
+    Cleared,
     Expired,
     NoTimer,
     OnHold,
+    Paused,
+    Resumed,
     Running,
+    TimeAdded,
     Timer,
+    TimeRemoved,
     TimerEvent,
     TimerId,
+    TimerSet,
     WarningSent,
     evolve,
     remaining_ms,
 )
+from boostmon.projections.effects import KINDS, EffectKind, EffectState
 from boostmon.projections.sql import statement
 
 PREFETCH = 500
@@ -42,8 +49,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     *last_error* of a stuck one is its remedy; a *receipt* with a `reason` says why nothing came.
     """
 
-    kind: str
-    state: Literal["owed", "stuck", "done", "superseded"]
+    kind: EffectKind
+    state: EffectState
     attempts: int
     done_at: datetime | None
     last_error: str | None
@@ -84,7 +91,7 @@ class Happening(Struct, frozen=True, kw_only=True):
         match self.event:
             case WarningSent(warn_channel_id=channel) | Expired(warn_channel_id=channel):
                 return channel
-            case _:
+            case TimerSet() | TimeAdded() | TimeRemoved() | Paused() | Resumed() | Cleared():
                 return None
 
 
@@ -104,7 +111,7 @@ async def history(
                 "command, or they were erased; check the id."
             )
         rows = connection.cursor(
-            statement("history_of_person"), user_id, guild_id, role_id, prefetch=PREFETCH
+            statement("history_of_person"), user_id, guild_id, role_id, KINDS, prefetch=PREFETCH
         )
         async for row in rows:
             before, event = timers.get(row["stream_id"], INITIAL), decode(row["data"])

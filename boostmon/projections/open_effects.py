@@ -1,16 +1,19 @@
 """What Discord is still owed, put together by what it waits for."""
 
 from datetime import datetime
-from typing import Literal
 
 from asyncpg import Connection
 from msgspec import Struct
 
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE
+from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind, OpenState, known
 from boostmon.projections.sql import statement
 
 OUTAGE = "the server has an outage"
-OWED = {GIVE_ROLE: "role to be given", TAKE_ROLE: "role to be taken", NOTICE: "to be told"}
+OWED: dict[EffectKind, str] = {
+    GIVE_ROLE: "role to be given",
+    TAKE_ROLE: "role to be taken",
+    NOTICE: "to be told",
+}
 
 
 class OpenEffects(Struct, frozen=True, kw_only=True):
@@ -20,10 +23,10 @@ class OpenEffects(Struct, frozen=True, kw_only=True):
     when it is tried next.
     """
 
-    state: Literal["owed", "stuck"]
+    state: OpenState
     guild_id: str
     role_id: str
-    kind: str
+    kind: EffectKind
     reason: str | None
     count: int
     since: datetime
@@ -35,7 +38,7 @@ async def open_effects(
 ) -> list[OpenEffects]:
     """Return what is owed or stuck, the oldest first; None: in every server, for every role."""
     rows = await connection.fetch(statement("open_by_reason"), guild_id, role_id)
-    return [OpenEffects(**row) for row in rows]
+    return [OpenEffects(**row) for row in known(rows)]
 
 
 def unmarked(reason: str) -> str:

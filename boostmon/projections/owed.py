@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+import structlog
 from asyncpg import Connection, Record
 from msgspec import Struct
 
@@ -14,10 +15,13 @@ from boostmon.events.append import Source
 from boostmon.events.document import decode
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
 from boostmon.projections import effects
+from boostmon.projections.effects import EffectKind
 from boostmon.projections.sql import statement
 from boostmon.projections.standings import FIRST_LOOK
 
 LONGEST_WAIT = 720.0  # seconds: no backoff is longer, but the database's clock may have gone back
+log = structlog.get_logger()
+
 REPLY_WAITS = 15.0  # seconds: a reply waits for 5, and whoever reads it a little more
 NONCE_LENGTH = 25  # characters; resources/message, "Create Message"
 
@@ -31,7 +35,7 @@ class Owed(Struct, frozen=True, kw_only=True):
     """
 
     position: int
-    kind: str
+    kind: EffectKind
     stream_id: int
     guild_id: str
     user_id: str
@@ -59,7 +63,7 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     """
 
     position: int
-    kind: str
+    kind: EffectKind
     attempts: int
     attempted_ago: float | None
     look_again_at: datetime | None
@@ -79,7 +83,8 @@ class OwedEffect(Struct, frozen=True, kw_only=True):
     @property
     def channel_id(self) -> str | None:
         """The channel that the notice goes to; None: by direct message."""
-        return getattr(self.event, "warn_channel_id", None)
+        event = self.event
+        return event.warn_channel_id if isinstance(event, WarningSent | Expired) else None
 
     @property
     def still_true(self) -> bool:
@@ -99,6 +104,7 @@ class OwedEffects:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._newer: set[str] = set()
 
     async def all(self) -> tuple[int, list[Owed]]:
         """Return the log's head and everything owed, oldest first, a role before its notice."""
@@ -111,13 +117,21 @@ class OwedEffects:
     async def of_streams(self, numbers: Sequence[int]) -> list[Owed]:
         """Return what is owed for the streams *numbers*."""
         rows = await self._database.fetch(statement("open_effects_of_streams"), numbers)
-        return [_owed(row) for row in rows]
+        return self._known(rows)
+
+    def _known(self, rows: Sequence[Record]) -> list[Owed]:
+        """Leave to a newer release what only it knows to do, and say so once."""
+        newer = {row["kind"] for row in rows} - {*effects.KINDS, *self._newer}
+        if newer:
+            self._newer |= newer
+            log.warning("effects left to a newer release", kinds=sorted(newer))
+        return [_owed(row) for row in effects.known(rows)]
 
     async def _read(self, name: str, *arguments: int) -> tuple[int, list[Owed]]:
         async def fetch(connection: Connection) -> tuple[int, list[Owed]]:
             head = await connection.fetchval(statement("head"))
             rows = await connection.fetch(statement(name), *arguments)
-            return head, [_owed(row) for row in rows]
+            return head, self._known(rows)
 
         return await self._database.run(fetch)
 
@@ -143,7 +157,7 @@ class OwedEffects:
         """Tell all processes that the limits put off the effects of the events at *positions*."""
         await self._execute("tell_put_off", positions)
 
-    async def find(self, position: int, kind: str) -> OwedEffect | None:
+    async def find(self, position: int, kind: EffectKind) -> OwedEffect | None:
         """Return one effect as it stands now; None when it is owed no more.
 
         Raise `UnknownEventError` for an event of a newer version.
@@ -274,15 +288,13 @@ def _is_moot(row: Record) -> bool:
     return not _is_true(row["kind"], event, **facts)
 
 
-def _is_true(kind: str, event: TimerEvent, *, has_row: bool, runs_until: int | None) -> bool:
-    match kind, event:
-        case effects.GIVE_ROLE, _:
+def _is_true(kind: EffectKind, event: TimerEvent, *, has_row: bool, runs_until: int | None) -> bool:
+    match kind:
+        case "give_role":
             return has_row
-        case effects.TAKE_ROLE, _:
+        case "take_role":
             return not has_row
-        case effects.NOTICE, WarningSent(expires_at=end):
-            return runs_until == end
-        case effects.NOTICE, Expired():
+        case "notice" if isinstance(event, WarningSent):
+            return runs_until == event.expires_at
+        case "notice":
             return not has_row
-        case _:
-            return True

@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from boostmon.database.pool import Database
 from boostmon.events.append import RowImage
-from boostmon.events.timer import OnHold, Running, Timer, TimerId, next_due_at
+from boostmon.events.timer import NoTimer, OnHold, Running, Timer, TimerId, next_due_at
 from boostmon.projections.sql import statement
 
 
@@ -16,7 +16,7 @@ def image(timer: Timer) -> RowImage | None:
             return _image(timer, expires_at=timer.expires_at)
         case OnHold(paused_at=at, remaining_ms=left):
             return _image(timer, expires_at=at + left, paused_at=at, paused_remaining_ms=left)
-        case _:
+        case NoTimer():
             return None
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from boostmon.database.pool import Database
 from boostmon.events.timer import TimerId
+from boostmon.projections.effects import EffectKind, EffectState
 from boostmon.projections.sql import statement
 
 Found = Literal[
@@ -37,8 +38,8 @@ class RoleChange(Struct, frozen=True, kw_only=True):
     """
 
     position: int
-    kind: str
-    state: str
+    kind: EffectKind
+    state: EffectState
     done_at: datetime | None
     unfulfilled: bool
     given_after: datetime | None

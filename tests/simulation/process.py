@@ -9,7 +9,7 @@ from msgspec import structs
 
 from boostmon.bot.answers import Answer
 from boostmon.bot.app import Parts
-from boostmon.bot.refusals import INVITE, Passing, Stuck, Verdict
+from boostmon.bot.refusals import INVITE, Passing, Stuck
 from boostmon.bot.tally import Tally
 from boostmon.commands.removals import end_all, restore_all
 from boostmon.errors import BoostmonError, DatabaseUnavailableError
@@ -81,7 +81,7 @@ class View:
     def __init__(self, discord: Discord) -> None:
         self._discord = discord
 
-    def absence(self, guild_id: str) -> Verdict | None:
+    def absence(self, guild_id: str) -> Stuck | Passing | None:
         """Say why nothing can be done in a server now."""
         guild = self._discord.guilds[guild_id]
         if not guild.present:

@@ -1,5 +1,5 @@
 -- What happened to the timers of the person $1, oldest first, in the server $2 and for the role $3 (NULL: in
--- all, for all), with what Discord was owed for it.
+-- all, for all), with what Discord was owed for it, of the kinds $4.
 SELECT
     events.position, events.recorded_at, streams.stream_id, streams.guild_id, people.user_id, streams.role_id,
     events.version, events.data, events.source, actor.user_id AS actor_id, events.command_id,
@@ -13,7 +13,7 @@ LEFT JOIN LATERAL (
         'kind', kind, 'state', state, 'attempts', attempts, 'done_at', done_at,
         'last_error', last_error, 'receipt', receipt
     ) ORDER BY kind = 'notice') AS effects
-    FROM effects WHERE effects.position = events.position
+    FROM effects WHERE effects.position = events.position AND effects.kind = ANY ($4::text[])
 ) AS owed ON true
 WHERE people.user_id = $1
     AND ($2::text IS NULL OR streams.guild_id = $2)

@@ -31,7 +31,7 @@ CROSS JOIN LATERAL (
         coalesce(bool_or(effects.state IN ('owed', 'stuck')), false) AS is_open,
         coalesce(bool_or(effects.look_again_at IS NOT NULL), false) AS in_doubt
     FROM events JOIN effects USING (position)
-    WHERE events.stream_id = mine.stream_id AND effects.kind <> 'notice'
+    WHERE events.stream_id = mine.stream_id AND effects.kind IN ('give_role', 'take_role')
 ) AS all_changes
 LEFT JOIN LATERAL (
     SELECT
@@ -39,7 +39,7 @@ LEFT JOIN LATERAL (
         (effects.receipt ->> 'answered_at')::timestamptz AS answered_at,
         (effects.receipt ->> 'took_ms')::float8 * interval '1 millisecond' AS took
     FROM events JOIN effects USING (position)
-    WHERE events.stream_id = mine.stream_id AND effects.kind <> 'notice'
+    WHERE events.stream_id = mine.stream_id AND effects.kind IN ('give_role', 'take_role')
     ORDER BY effects.position DESC LIMIT 1
 ) AS change ON true
 LEFT JOIN LATERAL (
