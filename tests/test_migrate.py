@@ -1,6 +1,7 @@
 """Migrations: in order, once, all or nothing; and what the bot's role may do afterwards."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ import pytest
 
 from boostmon.database import migrate as runner
 from boostmon.database.connection import session
-from boostmon.database.migrate import migrate, pending
+from boostmon.database.migrate import DIRECTORY, migrate, pending, read
 from boostmon.database.url import role_of
 from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, as_bot, with_schema
@@ -292,3 +293,46 @@ CREATE FUNCTION append(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION append_two(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1';
 """
+
+
+# What others have applied.
+
+HELD = Path(__file__).parent / "data" / "migrations.sha256"
+
+
+def changed(directory: Path, manifest: str) -> list[str]:
+    """Return which migrations are not as *manifest* has them; the newest may be missing in it.
+
+    That one may be in no release yet. The others have been applied somewhere.
+    """
+    held = {name: digest for digest, name in map(str.split, manifest.splitlines())}
+    *released, newest = read(directory)
+    known = {f"{each.name}.sql": each.sha256 for each in [*released, newest]}
+    missing = {f"{each.name}.sql" for each in released} - held.keys()
+    return sorted(missing | {name for name in held if known.get(name) != held[name]})
+
+
+def test_a_migration_that_was_committed_is_as_it_was() -> None:
+    assert [] == changed(DIRECTORY, HELD.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["0001_role_timers", "0004_append", "0012_openings"])
+def test_a_migration_that_was_edited_or_renamed_or_taken_away_shows(
+    tmp_path: Path, name: str
+) -> None:
+    manifest = HELD.read_text(encoding="utf-8")
+    shutil.copytree(DIRECTORY, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / f"{name}.sql"
+    file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert [file.name] == changed(tmp_path, manifest)
+
+    file.rename(tmp_path / f"{name}_anew.sql")
+    assert file.name in changed(tmp_path, manifest)
+
+
+def test_a_migration_behind_which_there_is_another_one_must_be_noted(tmp_path: Path) -> None:
+    *held, last = HELD.read_text(encoding="utf-8").splitlines()
+    shutil.copytree(DIRECTORY, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "0014_later.sql").write_text("SELECT 1", encoding="utf-8")
+
+    assert last.split()[1] in changed(tmp_path, "\n".join(held))

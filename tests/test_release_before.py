@@ -296,3 +296,62 @@ async def test_a_notice_is_in_doubt_of_another_kind(
 
     doubtful = "SELECT kind FROM effects WHERE look_again_at IS NOT NULL ORDER BY position"
     assert ["give_role", "take_role"] == [row["kind"] for row in await owner.fetch(doubtful)]
+
+
+# What it alone has sent, and closed.
+
+IN_DOUBT = ("postpone_effect", 1, GIVE_ROLE, "owed", 9.0, "no answer", True)
+REFUSED = ("postpone_effect", 1, GIVE_ROLE, "stuck", 9.0, "Move the role", False)
+SENT = ("attempt_effect", 1, GIVE_ROLE, None)
+DONE = ("close_effect", 1, GIVE_ROLE, "done", "{}")
+MOOT = ("supersede_effects", [1], [GIVE_ROLE])
+
+
+@pytest.mark.parametrize(
+    ("said", "stood"),
+    [
+        ([SENT, IN_DOUBT, SENT, DONE], ("done", True)),
+        ([SENT, IN_DOUBT, SENT, REFUSED, SENT, DONE], ("done", True)),
+        ([SENT, IN_DOUBT, MOOT], ("superseded", True)),
+        ([SENT, MOOT], ("superseded", True)),
+        ([SENT], ("owed", True)),
+        ([SENT, DONE], ("done", False)),
+        ([SENT, REFUSED], ("stuck", False)),
+        ([SENT, REFUSED, SENT, DONE], ("done", False)),
+        ([SENT, REFUSED, MOOT], ("superseded", False)),
+    ],
+)
+async def test_what_it_gave_up_stays_in_doubt_and_nothing_else_does(
+    release: Release,
+    database: Database,
+    owner: asyncpg.Connection,
+    *,
+    said: list[tuple[Any, ...]],
+    stood: tuple[str, bool],
+) -> None:
+    await handler_over(database).handle(fresh_timer(), SetTime(NOW, HOUR, M), slash())
+
+    for statement, *arguments in said:
+        await owner.execute(release.statement(statement), *arguments)
+
+    assert stood == await stands(owner)
+
+
+async def test_a_notice_that_it_sent_is_not_doubted(
+    release: Release, database: Database, owner: asyncpg.Connection
+) -> None:
+    await handler_over(database).handle(fresh_timer(), SetTime(NOW, HOUR, M), slash())
+    await owner.execute("UPDATE effects SET kind = 'notice'")
+
+    await owner.execute(release.statement("attempt_effect"), 1, "notice", "VIP")
+
+    assert ("owed", False) == await stands(owner)
+
+
+async def test_its_doubt_is_due_for_a_look_as_that_of_this_release(
+    release: Release, database: Database, owner: asyncpg.Connection
+) -> None:
+    await attempted_before(release, database, owner)
+
+    due = "SELECT extract(epoch FROM look_again_at - attempted_at)::float8, looks FROM effects"
+    assert (FIRST_LOOK, 0) == tuple(await owner.fetchrow(due))
