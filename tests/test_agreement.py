@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec import structs
 from msgspec.structs import astuple
 
 from boostmon import machine
@@ -14,7 +15,7 @@ from boostmon.bot import absences
 from boostmon.bot.absences import PROVEN_AFTER
 from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
 from boostmon.bot.refusals import INVITE, Stuck
-from boostmon.commands.decider import AddTime, Pause
+from boostmon.commands.decider import AddTime, Pause, RemoveTime
 from boostmon.commands.removals import Ends, end_all, restore_all
 from boostmon.database.pool import Database
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
@@ -83,6 +84,21 @@ async def test_an_old_answer_from_before_a_give_that_was_confirmed_meanwhile_cou
     assert AGAIN_AFTER == await looking
     assert ["TimerSet", "TimeAdded"] == await scene.log()
     assert [] == scene.found
+
+
+async def test_an_old_answer_from_before_an_imported_role_was_given_reports_nothing(
+    scene: Scene,
+) -> None:
+    await scene.imports()
+    await scene.fault(method="GET", path=MEMBER_ROUTE, hang=0.5, when="after")
+
+    looking = asyncio.create_task(scene.look())
+    await until(lambda: scene.asked("GET", "/members/"))  # the answer is made
+    await scene.command(AddTime(scene.clock.time, HOUR, M))
+    await scene.carry_out()
+
+    assert AGAIN_AFTER == await looking
+    assert ([], []) == (scene.found, await scene.standings.undecided())
 
 
 async def test_an_answer_that_says_they_are_away_decides_nothing_and_the_next_gives_the_role(
@@ -253,6 +269,29 @@ async def test_a_hanging_give_is_in_doubt_once_it_is_given_up(
     assert [] == scene.roles()
 
 
+async def hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Do what is owed; a role change is not answered before it is given up, and not done yet."""
+    await scene.fault(method=method, path=ROLE_ROUTE, hang=60, effect="never")
+    with monkeypatch.context() as patch:
+        patch.setattr("boostmon.bot.delivery.ATTEMPT_SECONDS", 0.2)
+        await scene.carry_out(GIVE_ROLE, TAKE_ROLE)
+
+
+@pytest.mark.parametrize("end", ["clear", "expire"])
+async def test_a_give_that_hangs_and_is_done_after_the_end_is_taken_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    await scene.set()
+    await hangs(scene, monkeypatch, "PUT")
+    await getattr(scene, end)()
+    await scene.carry_out()
+
+    await scene.ours("PUT")
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+
+
 async def test_a_give_whose_doubt_is_over_and_that_comes_later_still_is_told_by_the_audit_log(
     scene: Scene,
 ) -> None:
@@ -309,6 +348,22 @@ async def test_a_take_that_was_given_up_and_comes_after_a_renewal_costs_no_role(
 
     assert (["VIP"], ["not_held"]) == (scene.roles(), scene.found)
     assert ["TimerSet", "Cleared asked", "TimerSet"] == await scene.log()
+
+
+@pytest.mark.parametrize("end", ["clear", "expire"])
+async def test_a_take_that_hangs_and_is_done_after_a_renewal_costs_no_role(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    await scene.given()
+    await getattr(scene, end)()
+    await hangs(scene, monkeypatch, "DELETE")
+    await scene.set()
+    await scene.carry_out()
+
+    await scene.ours("DELETE")
+    await scene.agree()
+
+    assert (["VIP"], ["not_held"]) == (scene.roles(), scene.found)
 
 
 async def test_a_late_take_that_the_gateway_tells_of_at_once_costs_no_role(scene: Scene) -> None:
@@ -1191,6 +1246,36 @@ async def test_a_command_lifts_the_hold_of_its_timer_alone(scene: Scene) -> None
     assert (["VIP"], []) == (scene.roles(names[0]), scene.roles(names[1]))
     assert len(names) - 1 == len(await scene.standings.undecided())
     assert not (await scene.standing(names[0])).held_back
+
+
+@pytest.mark.parametrize("command", [AddTime(0, HOUR, M), Pause(0), RemoveTime(0, MINUTE, M)])
+async def test_a_command_lifts_a_hold_before_anybody_looks(
+    scene: Scene, command: AddTime | Pause | RemoveTime
+) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+
+    await scene.command(structs.replace(command, now=scene.clock.time), names[0])
+
+    assert [False, True] == [(await scene.standing(name)).held_back for name in names[:2]]
+    assert len(names) - 1 == len(await scene.standings.undecided())
+
+
+async def test_a_timer_whose_hold_was_lifted_is_judged_anew_when_it_is_one_of_few(
+    scene: Scene,
+) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await look_at_all(scene, names)
+    await scene.command(Pause(scene.clock.time), names[0])
+    scene.wait(601)  # those of before do not count any more
+
+    for name in names[:2]:
+        await scene.look(name)
+    scene.wait(61)
+    for name in names[:2]:
+        await scene.look(name)
+
+    assert ["Paused", "Cleared taken_by_hand"] == (await scene.log())[len(names) :]
 
 
 async def test_a_role_that_is_given_back_by_hand_is_held_back_no_longer(scene: Scene) -> None:

@@ -227,3 +227,25 @@ def test_thirty_readings_leave_one_entry_of_each_timer() -> None:
         blocks.append(sys.getallocatedblocks())
     assert (50_000, entries) == (len(backlog), backlog.places)
     assert blocks[-1] <= 1.02 * blocks[1]
+
+
+def reading(number: int, news: str, which: int) -> Owed:
+    """Return an effect as one reading has it, of which the one before said something else."""
+    made = owed(number, NOTICE, position=number)
+    match news:
+        case "when":
+            return structs.replace(made, due_in=10_000.0 - 100 * which)
+        case "how urgent":
+            return structs.replace(made, urgent=which % 2 == 0)
+        case _:
+            return structs.replace(made, channel_id=f"c{which}")
+
+
+@pytest.mark.parametrize("news", ["when", "how urgent", "where"])
+def test_readings_that_each_say_something_else_leave_places_in_proportion(news: str) -> None:
+    backlog = Backlog()
+    for which in range(31):
+        read = [reading(number, news, which) for number in range(1, 1_001)]
+        backlog.keep(backlog.replace(read, float(which)), float(which))
+    assert 1_000 == len(backlog)
+    assert 1_000 <= backlog.places <= 3_000

@@ -606,31 +606,54 @@ async def test_only_the_holder_of_the_lease_speaks_to_discord(
     assert ["VIP"] == stage.roles()
 
 
+@pytest.mark.parametrize("change", ["give", "take", "say"])
 async def test_with_a_lease_about_to_end_discord_is_asked_for_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
+    async def ask() -> None:
+        if change == "say":
+            channel_id, mention = stage.client.ids["channels"]["general"], stage.timer().user_id
+            said = {"mention": mention, "nonce": "n", "lane": f"channel:{channel_id}"}
+            await stage.api.send(channel_id, lambda: "hello", **said)
+        else:
+            ask_for = stage.api.give_role if change == "give" else stage.api.take_role
+            await ask_for(stage.timer(), reason="late or in time")
+
     await stage.until(lambda _: stage.lease.held)
     with monkeypatch.context() as patched:
         patched.setattr(Lease, "left", property(lambda _: 9.9))
         with pytest.raises(NotLeadingError):
-            await stage.api.take_role(stage.timer(), reason="late")
-    await stage.api.take_role(stage.timer(), reason="in time")
+            await ask()
+    assert 0 == sum(stage.asked(method, "/") for method in ("PUT", "DELETE", "POST"))
+    await ask()
 
 
+HAVE_SETTLED = """
+UPDATE effects SET state = 'done', done_at = now(), look_again_at = NULL WHERE state = 'owed'
+"""
+
+
+@pytest.mark.parametrize("kind", ["give_role", "take_role"])
+@pytest.mark.parametrize("answer", [{}, {"status": 500}], ids=["done", "error"])
 async def test_a_change_whose_answer_comes_when_the_lease_is_lost_is_in_doubt_again(
-    stage: Stage, owner: asyncpg.Connection
+    stage: Stage, owner: asyncpg.Connection, kind: str, answer: dict[str, Any]
 ) -> None:
     """Another process may have settled it, and read the member, while this one was frozen."""
     await stage.until(lambda _: stage.lease.held)
-    await stage.fault(method="PUT", path=ROLE_ROUTE, hang=1.0)
-    await stage.set(stage.timer())
-    await stage.until(lambda effects: [e["attempted_at"] for e in effects] != [None])
-    await owner.execute("UPDATE effects SET state = 'done', done_at = now(), look_again_at = NULL")
+    if kind == "take_role":
+        await stage.set(stage.timer())
+        await stage.settled()
+    method = "PUT" if kind == "give_role" else "DELETE"
+    await stage.fault(method=method, path=ROLE_ROUTE, hang=1.0, **answer)
+    set_or_clear = SetTime(stage.clock.time, HOUR, M) if method == "PUT" else Clear(0)
+    await stage.give(stage.timer(), set_or_clear)
+    await stage.until(lambda effects: effects[-1]["attempted_at"] is not None)
+    await owner.execute(HAVE_SETTLED)
     stage.lease._until = 0.0  # noqa: SLF001 - as after a freeze
 
-    effects = await stage.until(lambda effects: effects[0]["look_again_at"] is not None)
+    effects = await stage.until(lambda effects: effects[-1]["look_again_at"] is not None)
 
-    assert ("done", 0) == (effects[0]["state"], effects[0]["looks"])
+    assert (kind, "done", 0) == tuple(effects[-1][name] for name in ("kind", "state", "looks"))
 
 
 async def test_a_notice_in_doubt_stays_so_when_the_question_about_it_fails(
