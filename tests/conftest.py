@@ -1,10 +1,11 @@
 """Fixtures over one PostgreSQL for the whole run, and a schema for each test."""
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 import msgspec
@@ -45,11 +46,21 @@ def pytest_configure(config: pytest.Config) -> None:
         server = msgspec.convert(config.workerinput["server"], TestServer)
         config.stash[SERVER] = server
     elif not config.option.collectonly:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one
+                signal.signal(number, _stop)
         config.stash[RUNNING] = ExitStack()
         try:
             config.stash[SERVER] = config.stash[RUNNING].enter_context(chosen(GIVEN))
         except DatabaseError as error:
             raise pytest.UsageError(str(error)) from error
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """End the run as Ctrl-C does, which stops the server; once."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 @pytest.hookimpl(optionalhook=True)

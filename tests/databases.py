@@ -1,15 +1,14 @@
 """Chooses the PostgreSQL that the tests run against, and gives each test a schema of its own."""
 
 import asyncio
-import os
 import secrets
 import shutil
 import tempfile
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -21,10 +20,11 @@ from boostmon.config import masked
 from boostmon.database.connection import session
 from boostmon.database.embedded import EmbeddedPostgres
 from boostmon.database.url import hosts_of
+from boostmon.errors import DatabaseError
+from tests import containers
+from tests.containers import NoContainerError
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'log_lock'::regclass AND NOT granted"
-IMAGE = "postgres:18-alpine"
-SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
 class TestServer(Struct, frozen=True):
@@ -54,13 +54,12 @@ def chosen(given: str | None) -> Iterator[TestServer]:
         with _given(given) as server:
             yield server
         return
-    missing = _why_no_container()
-    if missing:
-        with _embedded(missing) as server:
-            yield server
-    else:
-        with _container() as server:
-            yield server
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(_container())
+        except (NoContainerError, DatabaseError) as error:
+            server = stack.enter_context(_embedded(str(error)))
+        yield server
 
 
 @asynccontextmanager
@@ -265,36 +264,8 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
 
 
-def _why_no_container() -> str | None:
-    if not os.environ.get("DOCKER_HOST") and not Path("/var/run/docker.sock").exists():
-        return "no container engine"
-    import docker  # noqa: PLC0415 - a second that most runs need not spend
-    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415 - the same
-
-    try:
-        client = docker.from_env(timeout=3)
-    except DockerException as error:
-        return f"no container engine answers, {type(error).__name__}"
-    try:
-        client.ping()
-        try:
-            client.images.get(IMAGE)
-        except ImageNotFound:
-            client.images.pull(IMAGE)
-    except (DockerException, OSError) as error:
-        return f"the container engine cannot get {IMAGE}, {type(error).__name__}"
-    finally:
-        client.close()
-    return None
-
-
 @contextmanager
 def _container() -> Iterator[TestServer]:
-    # Its reaper is an image of its own, which may be out of reach where ours is at hand.
-    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - it reads the line above when it is imported
-
-    container: Any = PostgresContainer(IMAGE, username="boostmon", dbname="boostmon", driver=None)
-    container.with_command(SETTINGS).with_tmpfs_mount("/var/lib/postgresql")
-    with container, _given(container.get_connection_url()) as server:
+    with containers.postgres() as url, asyncio.Runner() as runner:
+        server, _ = runner.run(_look_at(url))  # its role goes with the container
         yield msgspec.structs.replace(server, description=f"container, {server.description}")
