@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from boostmon.bot.backlog import Backlog
-from boostmon.projections.effects import GIVE_ROLE, NOTICE
+from boostmon.projections.effects import GIVE_ROLE, NOTICE, EffectKind
 from boostmon.projections.owed import Owed
 from tests.test_backlog import at_once, owed
 
@@ -138,6 +138,38 @@ def test_haste_survives_a_reload(how: str) -> None:
         backlog.hasten("g", 2.5)
     backlog.replace(read, 3.0, asked_at=2.2)
     assert 1 == len(all_now(backlog, 3.0))
+
+
+@pytest.mark.parametrize("asked_at", [2.2, 2.5])
+def test_haste_while_it_is_read_holds_for_whatever_waits_in_that_server(asked_at: float) -> None:
+    backlog = Backlog()
+    backlog.hasten("g", 2.5)
+    elsewhere = structs.replace(owed(4, due_in=300.0), guild_id="h")
+    notice, another = owed(2, NOTICE, due_in=300.0), stuck(3, due_in=600.0)
+    another = structs.replace(another, role_id="s")
+    read = [owed(1, due_in=300.0), notice, another, elsewhere]
+    backlog.replace(read, 3.0, asked_at=asked_at)
+    assert {1, 2, 3} == set(streams(all_now(backlog, 3.0)))
+
+
+def test_haste_before_it_was_asked_for_is_over() -> None:
+    backlog = Backlog()
+    backlog.hasten("g", 2.0)
+    backlog.replace([owed(1, due_in=300.0)], 3.0, asked_at=2.2)
+    assert [] == all_now(backlog, 3.0)
+
+
+@pytest.mark.parametrize("kind", [GIVE_ROLE, NOTICE])
+@pytest.mark.parametrize("counts", [True, False])
+def test_haste_while_it_is_tried_counts_whatever_came_of_it(kind: EffectKind, counts: bool) -> None:
+    backlog = backlog_of([owed(1, kind)])
+    if not counts:  # it was over before Discord was asked
+        backlog.hasten("g", 0.5)
+    (taken,) = all_now(backlog, 1.0)
+    if counts:
+        backlog.hasten("g", 1.5)
+    backlog.postpone(taken, 302.0, 2.0)
+    assert counts is bool(all_now(backlog, 2.0))
 
 
 def test_what_a_success_has_freed_stays_free_when_it_is_read_again() -> None:
