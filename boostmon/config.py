@@ -17,6 +17,7 @@ from boostmon.errors import ConfigurationError
 Kind = TypeVar("Kind", bound=Struct)
 
 DISCORD_API = "https://discord.com/api/v10"
+QUOTES = "\"'`\u201c\u201d\u2018\u201e"  # as a page or an editor makes them, too
 MOST_MINUTES = 5 * 365 * 24 * 60  # no timer is longer, so no warning can be earlier
 
 DatabaseUrl = Annotated[
@@ -33,7 +34,7 @@ Text = Annotated[str, Meta(min_length=1, description="set")]
 Token = Annotated[
     str,
     Meta(
-        pattern=r"^[!-~]+$",
+        pattern=r"^[A-Za-z0-9._~+/=-]+$",
         description="the bot's token, as the page Bot of your application at Discord shows it",
     ),
 ]
@@ -160,6 +161,9 @@ class HttpConfig(Struct, frozen=True, kw_only=True, rename="upper"):
     boostmon_http_host: Text = "127.0.0.1"
     port: Port | None = None
 
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "boostmon_http_host", self.boostmon_http_host.strip("[]"))
+
 
 class LogConfig(Struct, frozen=True, kw_only=True, rename="upper"):
     """How much is logged, and in which shape."""
@@ -180,6 +184,7 @@ def load(kind: type[Kind], environ: Mapping[str, str]) -> Kind:
     for field in structs.fields(kind):
         text = environ.get(field.encode_name, "").strip()
         if text:
+            _refuse_habit(field.encode_name, text, hints[field.name])
             given[field.encode_name] = _prepared(hints[field.name], text)
         elif field.required:
             raise ConfigurationError(
@@ -218,6 +223,18 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _refuse_habit(name: str, text: str, hint: Any) -> None:
+    """Refuse what was copied along with a value."""
+    if text[0] in QUOTES:
+        raise ConfigurationError(
+            f"{name} begins with a quotation mark; leave it out, for only a shell takes it away."
+        )
+    if hint == Token and text.lower().startswith("bot "):
+        raise ConfigurationError(
+            f"{name} has the word `Bot` before the token; leave it out, for BoostMon adds it."
+        )
 
 
 def _prepared(hint: Any, text: str) -> object:

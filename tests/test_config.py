@@ -220,3 +220,46 @@ def test_the_data_folder_may_be_named_from_home(monkeypatch: pytest.MonkeyPatch)
 )
 def test_a_masked_url_holds_no_password(url: str, expected: str) -> None:
     assert masked(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("DISCORD_TOKEN", DiscordConfig), ("DATABASE_URL", DatabaseConfig), ("PORT", HttpConfig)],
+)
+@pytest.mark.parametrize("mark", ['"', "'", "\u201c"])
+def test_a_value_that_came_with_its_quotation_marks_is_refused_as_such(
+    name: str, kind: type[Struct], mark: str
+) -> None:
+    sentence = refusal(kind, {name: f"{mark}{SECRET}{mark}"})
+
+    assert sentence.startswith(f"{name} begins with a quotation mark; leave it out")
+    assert SECRET not in sentence
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        (f"Bot {SECRET}", "has the word `Bot` before the token; leave it out"),
+        (f"bot  {SECRET}", "has the word `Bot` before the token; leave it out"),
+        (f"{SECRET} {SECRET}", "must be the bot's token, as the page Bot"),
+        (f"{SECRET}\n{SECRET}", "must be the bot's token, as the page Bot"),
+        (f"<{SECRET}>", "must be the bot's token, as the page Bot"),
+    ],
+)
+def test_what_is_copied_along_with_a_token_is_caught(token: str, expected: str) -> None:
+    sentence = refusal(DiscordConfig, {"DISCORD_TOKEN": token})
+
+    assert expected in sentence
+    assert SECRET not in sentence
+
+
+def test_blanks_around_a_value_do_no_harm() -> None:
+    assert SECRET == load(DiscordConfig, {"DISCORD_TOKEN": f" {SECRET}\n"}).discord_token
+
+
+def test_an_address_may_stand_in_brackets() -> None:
+    hosts = {
+        host: load(HttpConfig, {"BOOSTMON_HTTP_HOST": host}) for host in ("::", "[::]", "[::1]")
+    }
+
+    assert ["::", "::", "::1"] == [config.boostmon_http_host for config in hosts.values()]

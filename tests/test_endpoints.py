@@ -1,7 +1,9 @@
 """The three pages within one process: who is answered what, and who is hung up on."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -251,3 +253,54 @@ async def test_a_mistake_of_ours_is_told(
     assert ["Error handling request from 127.0.0.1"] == [
         record.getMessage() for record in caplog.records if record.levelname == "ERROR"
     ]
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [
+        ("::", {"127.0.0.1", "[::1]"}),
+        ("0.0.0.0", {"127.0.0.1"}),  # noqa: S104 - the one family that was asked for
+        ("::1", {"[::1]"}),
+    ],
+)
+async def test_both_families_are_served_where_all_addresses_are_asked_for(
+    host: str, answer: set[str]
+) -> None:
+    port, pages = free_port(), Endpoints(Vitals())
+    await pages.open(host, port)
+    reached = set()
+    async with aiohttp.ClientSession() as http:
+        for address in ("127.0.0.1", "[::1]"):
+            with suppress(aiohttp.ClientConnectionError):
+                async with http.get(f"http://{address}:{port}/healthz") as response:
+                    assert "alive\n" == await response.text()
+                    reached.add(address)
+    await pages.close()
+
+    assert answer == reached
+
+
+@pytest.mark.parametrize("lacks", ["::", "0.0.0.0"])  # noqa: S104 - one of the two
+async def test_a_machine_with_one_family_is_served_on_that(
+    lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, port, pages = asyncio.get_running_loop(), free_port(), Endpoints(Vitals())
+    listen = loop.create_server
+
+    async def without(factory: Any, host: str, *arguments: Any, **options: Any) -> Any:
+        if host == lacks:
+            raise OSError(errno.EADDRNOTAVAIL, "no such family")
+        return await listen(factory, host, *arguments, **options)
+
+    monkeypatch.setattr(loop, "create_server", without)
+    await pages.open("::", port)
+    await pages.close()
+
+
+async def test_a_port_in_use_in_one_family_is_told() -> None:
+    port = free_port()
+    first, second = Endpoints(Vitals()), Endpoints(Vitals())
+    await first.open("127.0.0.1", port)
+    with pytest.raises(OSError, match="in use"):
+        await second.open("::", port)
+    await first.close()

@@ -23,6 +23,7 @@ from boostmon.bot.discord_api import INVALID
 from boostmon.bot.member_facts import Membership, role_entry
 from boostmon.bot.observer import Observer
 from boostmon.bot.pace import Pace
+from boostmon.bot.proxy import by_way_of, options_for
 from boostmon.bot.reconciler import PAGE, Reconciler
 from boostmon.config import DiscordConfig
 from boostmon.errors import BoostmonError, ConfigurationError, DiscordError
@@ -150,9 +151,12 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
     """
     Route.BASE = discord.boostmon_discord_api
     _mend_leak()
+    options = options_for(Route.BASE)
+    if options:
+        log.info("Discord is reached through a proxy", way=by_way_of(Route.BASE).strip())
     try:
         # Moderation: the audit log. It is not privileged; without the right nothing is told.
-        application = await _application(discord)
+        application = await _application(discord, options)
         flags = ApplicationFlags._from_value(application["flags"])  # noqa: SLF001 - disnake offers it to a client only
         members = flags.gateway_guild_members or flags.gateway_guild_members_limited
         intents = disnake.Intents(guilds=True, moderation=True, members=members)
@@ -164,6 +168,7 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
             allowed_mentions=disnake.AllowedMentions.none(),
             test_guilds=[int(discord.discord_guild_id)] if discord.discord_guild_id else None,
             owner_id=0,  # nobody: disnake would ask for the owners, which nothing here needs
+            **options,
         )
         bot.own_id = str(application["id"])
         await bot.login(discord.discord_token)
@@ -171,7 +176,8 @@ async def open_client(discord: DiscordConfig, *, quiet_seconds: float) -> BoostM
         raise ConfigurationError(REFUSAL) from error
     except (aiohttp.ClientError, OSError, TimeoutError, disnake.HTTPException) as error:
         raise DiscordError(
-            f"Discord at {discord.boostmon_discord_api} does not answer as it should ({error}); "
+            f"Discord at {discord.boostmon_discord_api} does not answer as it should"
+            f"{by_way_of(Route.BASE)} ({error}); "
             "look at the network of this machine, and try again."
         ) from error
     return bot
@@ -241,9 +247,9 @@ async def _until_cancelled(connecting: Coroutine[Any, Any, None]) -> None:
     await task
 
 
-async def _application(discord: DiscordConfig) -> Mapping[str, Any]:
+async def _application(discord: DiscordConfig, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Ask for the application, which also tells whether it may see members."""
-    http = HTTPClient(loop=asyncio.get_running_loop())
+    http = HTTPClient(loop=asyncio.get_running_loop(), **options)
     try:
         await http.static_login(discord.discord_token)
         return dict(await http.application_info())

@@ -12,6 +12,7 @@ from disnake.http import HTTPClient
 from boostmon import machine
 from boostmon.bot.discord_api import RefusedError, UnansweredError, body_of
 from boostmon.bot.discord_time import second_of
+from boostmon.bot.proxy import by_way_of, options_for
 from boostmon.config import DiscordConfig
 from boostmon.database.witnesses import Heard
 
@@ -56,7 +57,10 @@ class DiscordReads:
                 return await response.json()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             reason = str(error) or "no reply in time"
-            raise UnansweredError(f"Discord at {self._base} does not answer ({reason})") from error
+            way = by_way_of(self._base)
+            raise UnansweredError(
+                f"Discord at {self._base} does not answer{way} ({reason})"
+            ) from error
 
 
 @asynccontextmanager
@@ -67,5 +71,6 @@ async def discord_reads(discord: DiscordConfig) -> AsyncIterator[DiscordReads]:
         "User-Agent": HTTPClient(loop=asyncio.get_running_loop()).user_agent,
     }
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+    options = options_for(discord.boostmon_discord_api)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, **options) as session:
         yield DiscordReads(discord, session)

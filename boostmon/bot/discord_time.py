@@ -12,6 +12,7 @@ from disnake.http import Route
 from disnake.interactions import Interaction
 
 from boostmon import machine
+from boostmon.bot.proxy import options_for
 from boostmon.bot.times_told import moment_of
 from boostmon.database.agreed_clock import AgreedClock, Ask
 from boostmon.database.clock import Clock
@@ -71,10 +72,13 @@ def _listening(clock: AgreedClock) -> aiohttp.TraceConfig:
 
 
 def _asking(session: aiohttp.ClientSession) -> Ask:
+    options = options_for(Route.BASE)
+
     async def ask() -> None:
         """Ask what needs no token and counts towards no limit of ours."""
         try:
-            async with asyncio.timeout(PATIENCE), session.get(f"{Route.BASE}/gateway"):
+            url = f"{Route.BASE}/gateway"
+            async with asyncio.timeout(PATIENCE), session.get(url, **options):
                 pass
         except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError) as error:
             log.info("Discord did not tell the time", reason=repr(error))

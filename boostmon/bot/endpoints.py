@@ -1,7 +1,9 @@
 """/healthz, /readyz and /metrics over HTTP."""
 
 import asyncio
+import errno
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,6 +13,8 @@ from prometheus_client import exposition
 
 from boostmon.bot.vitals import Vitals
 
+EVERYWHERE = ("::", "0.0.0.0")  # noqa: S104 - asked for: the first alone takes IPv6 only, here
+LACKING = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 FAREWELL = 1.0  # seconds
 PATIENCE = 30.0  # seconds that a connection may last; twice that at most
 
@@ -32,11 +36,22 @@ class Endpoints:
         """Listen; raise `OSError` where nobody can."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await self._listen(EVERYWHERE if host == "::" else (host,), port)
         except OSError:
             await self._runner.cleanup()
             raise
         self._watching = asyncio.create_task(self._hang_up_on_the_slow())
+
+    async def _listen(self, hosts: Sequence[str], port: int) -> None:
+        """Listen on each of *hosts*, as far as this machine has its family of addresses."""
+        missing: list[OSError] = []
+        for host in hosts:
+            try:
+                await web.TCPSite(self._runner, host, port).start()
+            except OSError as error:
+                missing.append(error)
+                if error.errno not in LACKING or len(missing) == len(hosts):
+                    raise
 
     async def close(self) -> None:
         """Listen no more, and hang up on everybody."""

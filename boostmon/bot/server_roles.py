@@ -9,6 +9,7 @@ from disnake.http import HTTPClient, Route
 
 from boostmon.bot.client import REFUSAL
 from boostmon.bot.integrations import managers
+from boostmon.bot.proxy import by_way_of, options_for
 from boostmon.config import DiscordConfig
 from boostmon.errors import ConfigurationError, DiscordError
 
@@ -27,7 +28,7 @@ async def roles_of_servers(discord: DiscordConfig, guild_ids: set[str]) -> dict[
     answer as it should.
     """
     Route.BASE = discord.boostmon_discord_api
-    http = HTTPClient(loop=asyncio.get_running_loop())
+    http = HTTPClient(loop=asyncio.get_running_loop(), **options_for(Route.BASE))
     try:
         async with asyncio.timeout(PATIENCE):
             await http.static_login(discord.discord_token)
@@ -40,8 +41,8 @@ async def roles_of_servers(discord: DiscordConfig, guild_ids: set[str]) -> dict[
         raise ConfigurationError(REFUSAL) from error
     except (aiohttp.ClientError, OSError, TimeoutError, disnake.HTTPException) as error:
         raise DiscordError(
-            f"Discord at {discord.boostmon_discord_api} does not answer as it should "
-            f"({error or 'no reply in time'})."
+            f"Discord at {discord.boostmon_discord_api} does not answer as it should"
+            f"{by_way_of(Route.BASE)} ({error or 'no reply in time'})."
         ) from error
     finally:
         await http.close()

@@ -8,13 +8,15 @@ from boostmon.bot import checkup
 from boostmon.bot.checkup import Application
 from boostmon.bot.discord_reads import DiscordReads, discord_reads
 from boostmon.bot.invitation import link_for
+from boostmon.bot.proxy import by_way_of
 from boostmon.bot.server_checkup import absent, look_at_server
 from boostmon.cli.clock_check import look_at_agreement
 from boostmon.cli.database_checks import Known
 from boostmon.cli.examining import Check, examine
 from boostmon.cli.settings_checkup import Settings
 from boostmon.config import ClockConfig, DiscordConfig, load
-from boostmon.finding import Finding, red, yellow
+from boostmon.errors import ConfigurationError
+from boostmon.finding import Finding, green, red, red_for, yellow
 from boostmon.projections.timed_places import Timed
 
 VARIABLES = {"DISCORD_TOKEN", "DISCORD_GUILD_ID", "BOOSTMON_DISCORD_API"}
@@ -30,6 +32,10 @@ async def look_at_discord(settings: Settings, database: Known) -> list[Finding]:
         remedy = "Mend what is red above first, and run `boostmon doctor` again."
         return [yellow("discord", "Discord was not looked at.", remedy)]
     discord = load(DiscordConfig, settings.environ)
+    try:
+        way = by_way_of(discord.boostmon_discord_api)
+    except ConfigurationError as error:
+        return [red_for("discord", error, REMEDY)]
     async with discord_reads(discord) as reads:
         found: list[Application] = []
 
@@ -37,7 +43,8 @@ async def look_at_discord(settings: Settings, database: Known) -> list[Finding]:
             found.append(await checkup.application_of(reads))
             return [checkup.look_at_owner(found[0], database.owner)]
 
-        findings = await examine([_check("the token", whose)])
+        findings = [green("discord", f"Discord is asked{way}.")] if way else []
+        findings += await examine([_check("the token", whose)])
         if not found:
             return findings
         findings += checkup.look_at_intents(found[0])

@@ -17,7 +17,7 @@ from boostmon.cli.stopping import run_until_stopped
 from boostmon.config import ClockConfig, DiscordConfig, HttpConfig, PoolConfig, SweepConfig, load
 from boostmon.database.agreed_clock import is_here, open_agreed_clock
 from boostmon.database.pool import Database, connect
-from boostmon.errors import DatabaseError
+from boostmon.errors import ConfigurationError, DatabaseError
 from boostmon.events.log import read_head
 
 HEAD_WAIT = 0.5  # seconds; a stop must not take long, whatever the database does
@@ -67,6 +67,10 @@ async def _told_of(vitals: Vitals, http: HttpConfig) -> AsyncIterator[None]:
     endpoints = Endpoints(vitals)
     try:
         await endpoints.open(http.boostmon_http_host, http.port)
+    except UnicodeError as error:
+        raise ConfigurationError(
+            "BOOSTMON_HTTP_HOST is no address of this machine; write one, such as 127.0.0.1 or ::."
+        ) from error
     except OSError as error:
         remedy = "set PORT or BOOSTMON_HTTP_HOST to another one"
         raise port_taken(http.port, error, remedy=remedy) from error
