@@ -11,6 +11,7 @@ from boostmon.config import DatabaseConfig, load, masked
 from boostmon.database.connection import session
 from boostmon.database.embedded import EmbeddedPostgres, holds_database
 from boostmon.database.migrate import migrate, pending
+from boostmon.database.naming import another_name
 from boostmon.database.url import role_of
 from boostmon.errors import ConfigurationError, DatabaseError
 
@@ -79,9 +80,9 @@ async def bring_up_to_date(place: Place, *, wait: float = 0.0) -> list[str]:
 
 
 async def refuse_outdated(place: Place) -> None:
-    """Raise `DatabaseError` when migrations are missing."""
+    """Raise `DatabaseError` when migrations are missing, or the schema was renamed."""
     async with place.owner() as owner:
-        if await pending(owner):
+        if await pending(owner) or await another_name(owner):
             raise DatabaseError("The database is not up to date; run `boostmon migrate` first.")
 
 

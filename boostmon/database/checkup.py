@@ -11,6 +11,7 @@ from boostmon import machine
 from boostmon.config import PoolConfig, masked
 from boostmon.database.connection import Connector, session
 from boostmon.database.migrate import pending, refuse_encoding
+from boostmon.database.naming import another_name
 from boostmon.errors import DatabaseError
 from boostmon.finding import Finding, green, red, yellow
 
@@ -121,6 +122,10 @@ async def look_at_migrations(connection: Connection) -> list[Finding]:
     if missing:
         found = f"The database is not up to date; migrations are missing: {', '.join(missing)}."
         return [red("database", found, "Run `boostmon migrate`.")]
+    if (former := await another_name(connection)) is not None:
+        found = f"The functions of the schema write to another one, {former}: it was renamed, or"
+        found = f"{found} restored from a dump under another name."
+        return [red("database", found, "Run `boostmon migrate`, which mends them.")]
     return [green("database", "All migrations are applied.")]
 
 

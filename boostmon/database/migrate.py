@@ -13,6 +13,7 @@ from msgspec import Struct
 from boostmon import machine
 from boostmon.database.exposure import close_schema
 from boostmon.database.grants import grant
+from boostmon.database.naming import put_name
 from boostmon.database.turns import turn
 from boostmon.errors import DatabaseError, ReadOnlyError
 
@@ -60,7 +61,8 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing, then give *bot_role* its rights again; return the names applied.
 
-    PUBLIC loses the right to create in the schema.
+    PUBLIC loses the right to create in the schema. Of one that was renamed the functions are told
+    its name.
 
     *connection* is a direct one, as the owner of the tables. Raise `DatabaseError` with the remedy
     where nothing can be migrated.
@@ -77,6 +79,7 @@ async def migrate(
         await close_schema(connection)
         await _prepare(connection, schema)
         missing = await _missing(connection, migrations)
+        await put_name(connection)
         for migration in missing:
             await _apply(connection, migration)
         if bot_role is not None:
