@@ -15,6 +15,7 @@ from tests.scene import scene as a_scene
 from tests.timers import handler_over
 
 ROLES_ROUTE = "/guilds/{guild_id}/roles"
+ONE_ROLE_ROUTE = "/guilds/{guild_id}/roles/{role_id}"
 
 
 class Wishes:
@@ -133,6 +134,65 @@ async def test_an_answer_that_cannot_be_the_whole_list_ends_nothing(
     await look(observer, scene)
 
     assert ["TimerSet"] == await scene.log()
+
+
+# A list that is cut short.
+
+
+@by_whom
+async def test_a_list_with_everyone_alone_ends_nothing(
+    scene: Scene, observer: Observer, look: Look
+) -> None:
+    await scene.fault(method="GET", path=ROLES_ROUTE, **bare(scene))
+
+    await look(observer, scene)
+
+    assert (["TimerSet"], []) == (await scene.log(), scene.speaker.deleted)
+
+
+@by_whom
+@pytest.mark.parametrize("answer", [{"status": 503}, {"code": 50001}, {"status": 404}])
+async def test_a_role_of_which_discord_does_not_tell_ends_nothing(
+    scene: Scene, observer: Observer, look: Look, answer: dict[str, Any]
+) -> None:
+    await scene.fault(method="GET", path=ROLES_ROUTE, **bare(scene))
+    await scene.fault(method="GET", path=ONE_ROLE_ROUTE, **answer)
+
+    await look(observer, scene)
+
+    assert ["TimerSet"] == await scene.log()
+
+
+@pytest.mark.parametrize("kind", ["give_role", "take_role"])
+async def test_a_list_with_everyone_alone_keeps_no_role_from_being_changed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nor does the gateway know the role, of which it may not have told yet."""
+    if kind == "take_role":
+        await scene.carry_out()
+        await scene.clear()
+    monkeypatch.setattr(scene.server, "has_role", lambda *_: False)
+    await scene.fault(method="GET", path=ROLES_ROUTE, **bare(scene))
+
+    await scene.carry_out(kind)
+
+    assert (["VIP"] if kind == "give_role" else []) == scene.roles()
+
+
+async def test_a_role_that_two_answers_do_not_know_is_deleted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.client.sim("role", {"role": "VIP", "action": "delete"})
+    monkeypatch.setattr(scene.server, "has_role", lambda *_: False)
+
+    await scene.carry_out("give_role")
+
+    assert ([], 0) == (await scene.open(), scene.asked("PUT", "/roles/"))
+
+
+def bare(scene: Scene) -> dict[str, Any]:
+    """Answer with the role that every server has, and no other."""
+    return {"status": 200, "body": [{"id": scene.guild_id, "name": "@everyone"}]}
 
 
 async def test_a_role_that_is_made_and_timed_while_discord_answers_ends_nothing(

@@ -7,6 +7,7 @@ from functools import partial
 from weakref import WeakValueDictionary
 
 from boostmon import machine
+from boostmon.bot.deleted_roles import deleted_of
 from boostmon.bot.discord_api import (
     ATTEMPT_SECONDS,
     DiscordApi,
@@ -161,8 +162,7 @@ class Delivery:
             async with asyncio.timeout(PATIENCE), lock:
                 if self.is_deleted(timer.guild_id, timer.role_id):
                     return
-                roles = await self._api.roles(timer.guild_id)
-                if timer.guild_id in roles and timer.role_id not in roles:  # each has @everyone
+                if await deleted_of(self._api, timer.guild_id, [timer.role_id]):
                     self.note_deleted(timer.guild_id, timer.role_id)
 
 

@@ -110,6 +110,13 @@ class DiscordApi:
         route = Route("GET", "/guilds/{guild_id}/roles", guild_id=guild_id)
         return {str(role["id"]) for role in await self._request(route, lane_of_reads(guild_id))}
 
+    async def role(self, guild_id: str, role_id: str) -> None:
+        """Ask for one role of a server; Discord refuses if there is none."""
+        route = Route(
+            "GET", "/guilds/{guild_id}/roles/{role_id}", guild_id=guild_id, role_id=role_id
+        )
+        await self._request(route, lane_of_reads(guild_id))
+
     async def role_entries(self, guild_id: str, user_id: str) -> list[RoleEntry]:
         """Return the newest lines of the audit log about the roles of a member.
 

@@ -7,6 +7,7 @@ import disnake
 import structlog
 
 from boostmon.bot.audit_log import AuditLog
+from boostmon.bot.deleted_roles import deleted_of
 from boostmon.bot.discord_api import (
     ATTEMPT_SECONDS,
     DiscordApi,
@@ -96,15 +97,12 @@ class Observer:
         if not timed:
             return
         try:
-            roles = await self._api.roles(guild_id)
+            deleted = await deleted_of(self._api, guild_id, timed)
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("roles not read", server=guild_id, reason=str(error))
             return
-        if guild_id not in roles:
-            return  # every server has the role @everyone, with the server's own id
-        for role_id in timed:
-            if role_id not in roles:
-                await self.role_deleted(guild_id, role_id)
+        for role_id in deleted:
+            await self.role_deleted(guild_id, role_id)
 
     async def bot_returned(self, guild: disnake.Guild) -> None:
         """Do at once what a server is owed that has invited the bot again."""

@@ -22,6 +22,7 @@ from tests.simulation.timeline import EPOCH
 MEMBER = "/guilds/{guild_id}/members/{user_id}"
 ROLE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"
 ROLES = "/guilds/{guild_id}/roles"
+ONE_ROLE = "/guilds/{guild_id}/roles/{role_id}"
 AUDIT_LOG = "/guilds/{guild_id}/audit-logs"
 OPEN = "/users/@me/channels"
 MESSAGES = "/channels/{channel_id}/messages"
@@ -72,6 +73,8 @@ def carry_out(discord: Discord, request: Request) -> Any:
         case "GET", path if path == ROLES:
             guild = _guild(discord, request.ids)
             return [{"id": role_id} for role_id in (guild.id, *guild.roles)]
+        case "GET", path if path == ONE_ROLE:
+            return _role(discord, request.ids)
         case "GET", path if path == AUDIT_LOG:
             return _audit_log(discord, request)
         case "POST", path if path == OPEN:
@@ -105,6 +108,12 @@ def _member_of(discord: Discord, ids: Mapping[str, str]) -> Member:
 def _member(member: Member) -> dict[str, Any]:
     joined_at = datetime.fromtimestamp(EPOCH + member.joined_at, UTC).isoformat()
     return {"roles": sorted(member.roles), "joined_at": joined_at}
+
+
+def _role(discord: Discord, ids: Mapping[str, str]) -> dict[str, Any]:
+    if ids["role_id"] not in _guild(discord, ids).roles:
+        raise Refusal(404, UNKNOWN_ROLE, "Unknown Role")
+    return {"id": ids["role_id"]}
 
 
 def _change_role(discord: Discord, ids: Mapping[str, str], *, held: bool) -> None:
