@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from boostmon.bot.agreement import Agreement
 from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.discord_api import DiscordApi
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.notices import Notices
 from boostmon.bot.pace import Limits as Expected
 from boostmon.bot.pace import Pace
@@ -102,6 +103,28 @@ class Differences:
         self.found.append((found, actor_id))
 
 
+class Members:
+    """The gateway, as far as it tells of members: the truth, or what it is made to tell."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.asked = 0
+        self.tells: Callable[[dict[str, Membership]], Mapping[str, Membership] | None] = dict
+
+    async def memberships(
+        self, guild_id: str, user_ids: Collection[str]
+    ) -> Mapping[str, Membership] | None:
+        self.asked += 1
+        guild = next(g for g in self._client.sandbox.state()["guilds"] if g["id"] == guild_id)
+        return self.tells(
+            {
+                member["user_id"]: Membership(frozenset(member["roles"]), None)
+                for member in guild["members"]
+                if member["user_id"] in user_ids
+            }
+        )
+
+
 class Process:
     """One process of the bot, as far as it carries out effects and looks at members."""
 
@@ -109,9 +132,11 @@ class Process:
         self,
         database: Database,
         http: HTTPClient,
+        members: Members,
         *,
         role_taken: Literal["end", "restore"] = "end",
     ) -> None:
+        self.members = members
         self.clock, self.pace = StillClock(1_700_000_000_000), Pace(Expected())
         self.api = DiscordApi(http, self.pace)
         self.owed, self.standings = OwedEffects(database), Standings(database)
@@ -130,6 +155,7 @@ class Process:
             standings=self.standings,
             api=self.api,
             audit_log=self.audit_log,
+            members=members,
             server=self.server,
             handler=handler_over(database),
             relay=self.speaker,
@@ -170,7 +196,7 @@ class Scene(Process):
         patch: pytest.MonkeyPatch,
         role_taken: Literal["end", "restore"],
     ) -> None:
-        super().__init__(database, http, role_taken=role_taken)
+        super().__init__(database, http, Members(client), role_taken=role_taken)
         self.database, self.owner, self.client, self._http = database, owner, client, http
         self.patch = patch
         self._apart, self._ahead, monotonic = 0.0, 0.0, machine.monotonic
@@ -189,7 +215,7 @@ class Scene(Process):
 
     def another(self, *, role_taken: Literal["end", "restore"] = "end") -> Process:
         """Start another process beside this one, or after it."""
-        return Process(self.database, self._http, role_taken=role_taken)
+        return Process(self.database, self._http, self.members, role_taken=role_taken)
 
     # What people do.
 
@@ -252,6 +278,10 @@ class Scene(Process):
         """Let Discord stumble."""
         await self.client.sim("fault", fault)
 
+    async def disarm(self) -> None:
+        """Let Discord stumble no more."""
+        await self.client.sim("fault", method="DELETE")
+
     async def given_up(self, method: str) -> None:
         """Let the next role change not be carried out before it is given up."""
         await self.fault(method=method, path=ROLE_ROUTE, effect="never")
@@ -284,6 +314,15 @@ class Scene(Process):
     async def look(self, user: str = "max", *, by: Process | None = None) -> float | None:
         """Read a member once, as this process or another would."""
         return await (by or self).agreement.of(self.guild_id, self.client.user(user))
+
+    async def decided(self, user: str = "max") -> None:
+        """Look at a member until no further look is wanted."""
+        for _ in range(10):
+            again = await self.look(user)
+            if again is None:
+                return
+            self.wait(again + 0.1)
+        raise AssertionError(user)
 
     async def agree(self, *, by: Process | None = None) -> int:
         """Look until nothing is in doubt or owed any more; return how many looks that took."""

@@ -12,8 +12,9 @@ from msgspec.structs import astuple
 
 from boostmon import machine
 from boostmon.bot import absences
-from boostmon.bot.absences import PROVEN_AFTER
+from boostmon.bot.absences import PROVEN_AFTER, TOLD_AFTER
 from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
+from boostmon.bot.member_facts import Membership
 from boostmon.bot.refusals import INVITE, Stuck
 from boostmon.commands.decider import AddTime, Pause, RemoveTime
 from boostmon.commands.removals import Ends, end_all, restore_all
@@ -637,7 +638,7 @@ async def test_who_took_a_role_stands_in_the_history(scene: Scene) -> None:
     await scene.given()
     await scene.member("take", role="VIP")
 
-    assert await scene.look() is None
+    await scene.decided()
 
     assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
     (*_, cleared) = await history(
@@ -654,7 +655,7 @@ async def test_a_line_that_the_gateway_told_is_enough(scene: Scene) -> None:
     await scene.fault(method="GET", path=AUDIT_ROUTE, code=50013, times=None)
     scene.audit_log.note(scene.guild_id, entry)
 
-    await scene.look()
+    await scene.decided()
 
     assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
     assert 1 == scene.asked("GET", "/audit-logs")  # by this test
@@ -751,7 +752,7 @@ async def test_a_line_that_comes_late_decides_when_it_is_there(scene: Scene) -> 
     assert await scene.look() is not None
     await until(lambda: told(scene, 2))
 
-    assert await scene.look() is None
+    await scene.decided()
 
     assert [("taken_by_hand", scene.client.user("olga"))] == scene.differences.found
 
@@ -839,7 +840,7 @@ async def test_with_restore_a_role_that_a_moderator_took_is_given_back(restoring
     await restoring.given()
     await restoring.member("take", role="VIP")
 
-    await restoring.look()
+    await restoring.decided()
     await restoring.carry_out()
 
     assert (["TimerSet"], ["VIP"]) == (await restoring.log(), restoring.roles())
@@ -981,7 +982,7 @@ async def test_a_moderator_who_takes_the_role_when_the_doubt_is_over_ends_the_ti
 
     await scene.later(5)
     await scene.member("take", role="VIP")
-    await scene.look()
+    await scene.decided()
 
     assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
 
@@ -1019,7 +1020,7 @@ async def test_an_imported_role_that_is_held_is_like_all_others_from_then_on(sce
     await scene.later(5)
 
     await scene.member("take", role="VIP")
-    await scene.look()
+    await scene.decided()
 
     assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
     assert scene.client.user("olga") == scene.differences.found[-1][1]
@@ -1310,20 +1311,61 @@ async def test_what_was_ended_stands_in_the_log_as_taken_by_hand(scene: Scene) -
     assert Ends() == await end(holds=None)
 
 
-async def test_of_too_many_that_the_audit_log_tells_of_the_rest_is_held_back(
-    scene: Scene,
-) -> None:
-    names = await gone(scene, TOO_MANY + 3)
+async def taken(scene: Scene, names: list[str]) -> None:
+    """Let a person take the roles of members, of which the audit log tells."""
     for name in names:
         await scene.member("give", name, "VIP")
     await scene.later(5)
     for name in names:
         await scene.member("take", name, "VIP")
 
+
+async def test_too_many_that_the_audit_log_tells_of_are_all_held_back(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 3)
+    await taken(scene, names)
+
     await look_at_all(scene, names)
 
-    assert TOO_MANY == (await scene.log()).count("Cleared taken_by_hand")
-    assert 3 == len(await scene.standings.undecided())
+    assert ["TimerSet"] * len(names) == await scene.log()
+    assert len(names) == len(await scene.standings.undecided())
+
+
+async def test_too_many_that_are_looked_at_one_after_the_other_are_all_held_back(
+    scene: Scene,
+) -> None:
+    """A bot that takes roles makes some requests a second, no more."""
+    names = await gone(scene, TOO_MANY + 1)
+    await taken(scene, names)
+
+    for name in names:
+        await scene.look(name)
+        scene.wait((TOLD_AFTER - 1) / TOO_MANY)
+    await look_at_all(scene, names)
+
+    assert (["TimerSet"] * len(names), []) == (await scene.log(), await scene.open())
+    assert ["too_many_taken"] * len(names) == scene.found
+
+
+async def test_with_restore_too_many_that_the_audit_log_tells_of_are_not_given_back(
+    restoring: Scene,
+) -> None:
+    names = await gone(restoring, TOO_MANY + 1)
+    await taken(restoring, names)
+
+    await look_at_all(restoring, names)
+
+    assert (["too_many_taken"] * len(names), []) == (restoring.found, await restoring.open())
+
+
+async def test_of_too_many_those_that_were_decided_before_stay_so(scene: Scene) -> None:
+    names = await gone(scene, TOO_MANY + 1)
+    await taken(scene, names)
+
+    await scene.decided(names[0])
+    await look_at_all(scene, names[1:])
+
+    assert "Cleared taken_by_hand" == (await scene.log())[-1]
+    assert TOO_MANY == len(await scene.standings.undecided())
 
 
 async def test_who_is_being_judged_when_it_becomes_too_many_is_held_back_as_well(
@@ -1565,7 +1607,9 @@ async def test_two_processes_that_look_at_once_end_a_timer_once(scene: Scene) ->
     await scene.member("take", role="VIP")
     other = scene.another()
 
-    await asyncio.gather(scene.look(), scene.look(by=other))
+    for _ in range(2):
+        await asyncio.gather(scene.look(), scene.look(by=other))
+        scene.wait(TOLD_AFTER)
 
     assert ["TimerSet", "Cleared taken_by_hand"] == await scene.log()
 
@@ -1788,3 +1832,69 @@ async def test_a_role_that_one_answer_does_not_know_is_changed_all_the_same(
         await scene.carry_out(kind)
 
     assert (["VIP"] if method == "PUT" else []) == scene.roles()
+
+
+# What REST alone shows to be missing.
+
+BARE = {"roles": [], "joined_at": "2020-01-01T00:00:00+00:00"}
+
+
+async def test_a_reading_without_any_role_ends_nothing_that_the_gateway_knows_better(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.given(role="Trial")
+    await scene.fault(method="GET", path=MEMBER_ROUTE, status=200, body=BARE, times=None)
+
+    for again in (PROVEN_AFTER, AGAIN_AFTER, AGAIN_AFTER):
+        assert pytest.approx(again, abs=0.5) == await scene.look()
+        scene.wait(61)
+    await scene.disarm()
+    assert await scene.look() is None
+
+    assert (["TimerSet", "TimerSet"], []) == (await scene.log(), scene.found)
+
+
+@pytest.mark.parametrize("tells", ["nothing", "nobody", "too late"])
+async def test_what_the_gateway_does_not_tell_ends_nothing(scene: Scene, tells: str) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+
+    def told(_: object) -> dict[str, Membership] | None:
+        if tells == "too late":
+            raise TimeoutError
+        return {} if tells == "nobody" else None
+
+    scene.members.tells = told
+    await scene.look()
+    scene.wait(61)
+
+    assert AGAIN_AFTER == await scene.look()
+    assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+async def test_who_loses_the_lease_while_the_gateway_answers_decides_nothing(scene: Scene) -> None:
+    await scene.given()
+    await scene.fault(audit_log="lose", times=None)
+    await scene.member("take", role="VIP")
+
+    def lose_the_lease(seen: dict[str, Membership]) -> dict[str, Membership]:
+        scene.speaker.leads = False
+        return seen
+
+    scene.members.tells = lose_the_lease
+    await scene.look()
+    scene.wait(61)
+
+    assert AGAIN_AFTER == await scene.look()
+    assert (["TimerSet"], []) == (await scene.log(), scene.found)
+
+
+async def test_where_a_line_tells_who_took_a_role_the_gateway_is_not_asked(scene: Scene) -> None:
+    await scene.given()
+    await scene.member("take", role="VIP")
+
+    await scene.decided()
+
+    assert ("Cleared taken_by_hand", 0) == ((await scene.log())[-1], scene.members.asked)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from disnake.webhook.async_ import async_context
+from structlog.testing import capture_logs
 
 from boostmon.bot.client import BoostMon
 from boostmon.database.pool import Database
@@ -34,6 +35,17 @@ async def test_a_new_session_has_all_members_compared() -> None:
     await BoostMon.on_ready(bot)
 
     assert ["anew", "servers"] == told
+
+
+async def test_an_event_that_lacks_what_it_should_have_is_one_line_in_the_log() -> None:
+    lacking = KeyError("roles")
+
+    with capture_logs() as logs:
+        await BoostMon.on_gateway_error(cast(Any, None), "GUILD_MEMBER_UPDATE", {}, 0, lacking)
+
+    assert [("event not understood", "GUILD_MEMBER_UPDATE", "KeyError('roles')")] == [
+        (line["event"], line["gateway_event"], line["reason"]) for line in logs
+    ]
 
 
 async def test_a_server_that_the_bot_is_removed_from_is_noted() -> None:

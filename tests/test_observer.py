@@ -33,6 +33,7 @@ async def town(
     monkeypatch.setattr(observer, "SETTLES_AFTER", 0.2)
     monkeypatch.setattr(agreement, "AGAIN_AFTER", 0.2)
     monkeypatch.setattr(agreement, "PROVEN_AFTER", 0.5)
+    monkeypatch.setattr(agreement, "TOLD_AFTER", 0.2)
     monkeypatch.setattr(reconciler, "EVERY", 0.01)
     async with a_town(database, owner_url, privileged_intents=["members"]) as made:
         yield made

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot import app, observer, reconciler
+from boostmon.bot import agreement, app, observer, reconciler
 from boostmon.bot.reconciler import Reconciler
 from boostmon.commands.import_shapes import ImportedTimer, Judged
 from boostmon.commands.importer import Importer
@@ -39,6 +39,7 @@ async def town(
 
     monkeypatch.setattr(app, "Reconciler", Watched)
     monkeypatch.setattr(observer, "SETTLES_AFTER", 0.1)
+    monkeypatch.setattr(agreement, "TOLD_AFTER", 0.2)
     monkeypatch.setattr(reconciler, "EVERY", 0.01)
     async with a_town(database, owner_url) as made:
         await until(lambda: passes[-1].ended)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from boostmon.projections.standings import RoleChange, Standing
 
 PROVEN_AFTER = 60.0  # seconds between two readings, where no line of the audit log tells
+TOLD_AFTER = 30.0  # seconds, where one does: until then it shows whether too many are missing
 TOO_MANY = 20  # timers of one server
 WITHIN = 600.0  # seconds
 

@@ -1,13 +1,14 @@
 """Agreement: reads one member, and acts on what the table of evidence says of each timed role."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from boostmon import machine
-from boostmon.bot.absences import PROVEN_AFTER, Absence, Absences
+from boostmon.bot.absences import PROVEN_AFTER, TOLD_AFTER, Absence, Absences
 from boostmon.bot.audit_log import AuditLog
 from boostmon.bot.discord_api import DiscordApi, RefusedError, UnansweredError
 from boostmon.bot.evidence import (
@@ -51,6 +52,18 @@ class Speaker(Protocol):
         """Look at everything that is owed anew."""
 
 
+class Members(Protocol):
+    """The gateway, as far as it can be asked for members."""
+
+    async def memberships(
+        self, guild_id: str, user_ids: Collection[str]
+    ) -> Mapping[str, Membership] | None:
+        """Return those who are members, by id; None while the server cannot be asked.
+
+        Raise `TimeoutError` when there is no answer.
+        """
+
+
 class DifferenceWatch(Protocol):
     """Is told what was found to differ."""
 
@@ -74,6 +87,7 @@ class Agreement:
         standings: Standings,
         api: DiscordApi,
         audit_log: AuditLog,
+        members: Members,
         server: Server,
         handler: CommandHandler,
         relay: Speaker,
@@ -84,6 +98,7 @@ class Agreement:
         self._standings = standings
         self._api = api
         self._audit_log = audit_log
+        self._members = members
         self._server = server
         self._handler = handler
         self._relay = relay
@@ -206,15 +221,35 @@ class Agreement:
         except (RefusedError, UnansweredError, TimeoutError) as error:
             log.info("audit log not read", server=guild_id, reason=str(error))
             return AGAIN_AFTER  # what it would have told is not known
-        if not self._may_act(reading) or self._absences.too_many(guild_id, machine.monotonic()):
+        if not self._may_act(reading):
             return AGAIN_AFTER
         if taker == self._api.own_id:
             await self._reopen(standing, given, "not_held", taker)
             return None
-        left = PROVEN_AFTER - (now - absence.since)
-        if taker is None and left > 0:
+        left = (PROVEN_AFTER if taker is None else TOLD_AFTER) - (now - absence.since)
+        if left > 0:
             return left
+        is_borne_out = taker is not None or await self._bears_out(standing)
+        too_many = self._absences.too_many(guild_id, machine.monotonic())
+        if too_many or not is_borne_out or not self._may_act(reading):
+            return AGAIN_AFTER
         return await self._taken(standing, given, taker)
+
+    async def _bears_out(self, standing: Standing) -> bool:
+        """Ask the gateway, too, for a member who lacks a role that nobody is known to have taken.
+
+        What REST shows alone may be cut short, or be of somewhere that lags behind.
+        """
+        guild_id, user_id, role_id = astuple(standing.timer)
+        try:
+            seen = await self._members.memberships(guild_id, [user_id])
+        except TimeoutError:
+            seen = None
+        member = None if seen is None else seen.get(user_id)
+        is_missing = member is not None and role_id not in member.roles
+        if not is_missing:
+            log.info("a role is missing by REST alone", timer=standing.timer)
+        return is_missing
 
     async def _taken(
         self, standing: Standing, given: RoleChange, taker: str | None

@@ -228,6 +228,7 @@ def _looks(
         standings=standings,
         api=api,
         audit_log=audit_log,
+        members=bot,
         server=speaking.server,
         handler=handler,
         relay=relay,

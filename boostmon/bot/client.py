@@ -131,6 +131,11 @@ class BoostMon(commands.InteractionBot):
             held = {str(role.id) for role in member.roles}
             await self.observer.member_changed(guild_id, str(member.id), held)
 
+    async def on_gateway_error(
+        self, event: str, _: Any, __: int | None, error: Exception, /
+    ) -> None:
+        log.error("event not understood", gateway_event=event, reason=repr(error))
+
     async def on_error(self, event_method: str, *_: Any, **__: Any) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, BoostmonError):

@@ -37,6 +37,7 @@ def old_absence() -> list[Bug]:
         (Agreement, "of", of),
         (Agreement, "_may_act", lambda *_: True),
         (agreement, "PROVEN_AFTER", 0.0),
+        (agreement, "TOLD_AFTER", 0.0),
     ]
 
 

@@ -157,6 +157,7 @@ def _looks(
         standings=standings,
         api=api,
         audit_log=audit_log,
+        members=Asking(ways.discord, ways.gateway),
         server=ways.view,
         handler=handler,
         relay=relay,
