@@ -11,6 +11,7 @@ from tests.test_docs import EVERYTHING, PAGES, command_table, slash_commands
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {  # options on our pages that are another program's
+    "--env-file": "docker run",
     "--owner": "createdb",
     "--template": "createdb",
     "--encoding": "createdb",

@@ -72,6 +72,8 @@ def show(report: Report, *, check: bool) -> None:
         if len(report.drifts) > MOST_SHOWN:
             click.echo(f"only the first {MOST_SHOWN} are shown; --json has more")
     _show_faults(report.broken)
+    for remark in report.remarks:
+        click.echo(f"note: {remark}")
     what = "replay --check" if check else "replay"
     click.echo(f"{what}: {report.rows_differing} of {_rows(report)} rows differ{_mended(report)}")
     if report.broken and not check:

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from boostmon.errors import ImportRefusedError, UnknownEventError
-from boostmon.events.chain import Seal, Sealing
+from boostmon.events.chain import MISREAD_START, Seal, Sealing
 from boostmon.events.document import decode
 from boostmon.events.export import ExportedEvent, read_line
 from boostmon.events.names import is_pseudonym, new_pseudonym
@@ -36,13 +36,20 @@ class Judge:
         self._of_member: dict[tuple[int, str], int] = {}
         self._position = 0
         self._hash = b""
+        self._anew: bytes | None = None
         self._sealing = Sealing()
         self._seal: Seal | None = None
 
     @property
     def head(self) -> str:
-        """The newest event as `position:hash`."""
-        return f"{self._position}:{self._hash.hex()}"
+        """The newest event as `position:hash`, as it is to be in the log that is written."""
+        newest = self._hash if self._anew is None else self._anew
+        return f"{self._position}:{newest.hex()}"
+
+    @property
+    def is_misread(self) -> bool:
+        """Whether the first event was hashed behind `MISREAD_START`, and all are hashed anew."""
+        return self._anew is not None
 
     @property
     def seal(self) -> Seal:
@@ -91,11 +98,17 @@ class Judge:
         digest = self._digest(entry)
         if digest.hex() != entry.hash:
             raise ImportRefusedError(EDITED)
+        if self._anew is not None:
+            self._anew = entry.hash_behind(self._anew, self._seal)
         self._position, self._hash = entry.position, digest
 
     def _digest(self, entry: ExportedEvent) -> bytes:
         """Return the hash that *entry* must have; the seal is before the first that needs it."""
         digest = entry.hash_behind(self._hash, self._seal)
+        if not self._position and digest.hex() != entry.hash:
+            misread = entry.hash_behind(MISREAD_START, None)
+            if misread.hex() == entry.hash:
+                self._anew, digest = b"", misread
         if self._seal is None and entry.version == 1:
             if digest.hex() == entry.hash:
                 self._sealing.take(entry.stream, entry.name)

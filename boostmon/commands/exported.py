@@ -19,6 +19,7 @@ from boostmon.projections.sql import statement as projection_statement
 
 BATCH = 1_000
 LONGEST_LINE = 1 << 20  # bytes; an event has about 500
+PATIENCE = "SET LOCAL lock_timeout = '10s'"  # for who was cut off, and may still be at work
 REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 MARKS = {"position", "hash", "stream"}
 PEOPLE = ("person_id", "user_id")
@@ -32,13 +33,17 @@ Progress = Callable[[int], None]
 
 
 class ExportFile(Struct, frozen=True, kw_only=True):
-    """An export that was judged whole, called *name*; *timers* of its streams have not ended."""
+    """An export that was judged whole, called *name*; *timers* of its streams have not ended.
+
+    *head* is what the log will have: that of the export, unless it is *sealed_anew*.
+    """
 
     path: Path
     name: str
     events: int
     timers: int
     head: str
+    sealed_anew: bool
     seal: Seal
     people: dict[int, str]
     streams: dict[int, Stream]
@@ -85,6 +90,7 @@ def judge_export(
         events=number,
         timers=sum(image(stream.timer) is not None for stream in judge.streams.values()),
         head=judge.head,
+        sealed_anew=judge.is_misread,
         seal=judge.seal,
         people=judge.people,
         streams=judge.streams,
@@ -111,6 +117,18 @@ async def restore(
             f"{file.name}: PostgreSQL refuses it ({reason}); nothing was written."
         ) from error
     await connection.execute("ANALYZE people, streams, events, role_timers")
+
+
+async def has_arrived(connection: Connection, file: ExportFile) -> bool:
+    """Tell whether *file* was written into the log of *connection*, when nobody writes there.
+
+    Raise `asyncpg.LockNotAvailableError` while somebody does.
+    """
+    async with connection.transaction(isolation="read_committed"):
+        await connection.execute(PATIENCE)
+        await connection.execute("SELECT lock_log()")
+        digest = await connection.fetchval(statement("hash_at"), file.events)
+    return digest is not None and f"{file.events}:{digest.hex()}" == file.head
 
 
 async def refuse_used_log(connection: Connection) -> None:

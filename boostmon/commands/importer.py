@@ -130,9 +130,13 @@ class Importer:
 
     async def _append(self, prepared: Sequence[_Prepared]) -> list[Imported]:
         appends = [work for _, work in prepared if isinstance(work, Append)]
+        repeats = self._store.repeats
         outcomes = iter(await self._store.append(*appends) if appends else [])
+        was_cut_off = self._store.repeats != repeats
         return [
-            self._outcome(imported, next(outcomes)) if isinstance(work, Append) else work
+            self._outcome(imported, next(outcomes), was_cut_off=was_cut_off)
+            if isinstance(work, Append)
+            else work
             for imported, work in prepared
         ]
 
@@ -162,10 +166,12 @@ class Importer:
             case _:
                 return self._piece(imported, history)
 
-    def _outcome(self, imported: ImportedTimer, outcome: Outcome) -> Imported:
+    def _outcome(self, imported: ImportedTimer, outcome: Outcome, *, was_cut_off: bool) -> Imported:
         match outcome:
             case Appended():
                 return self._result(imported, "imported")
+            case Repeated(timer=timer) if was_cut_off and timer == imported.timer:
+                return self._result(imported, "imported")  # an attempt whose answer was lost
             case Repeated():
                 return self._result(imported, "unchanged")
             case Failed(error=error):

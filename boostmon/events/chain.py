@@ -12,6 +12,8 @@ _NUMBERS = Layout(">qiihq")
 _LENGTH = Layout(">i")
 _NULL = _LENGTH.pack(-1)
 MOST_FAULTS = 1_000
+# What 0.1.0 took for nothing before the first event where standard_conforming_strings was off.
+MISREAD_START = b"x"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # what timestamptz_send counts from
 _MICROSECOND = timedelta(microseconds=1)
 _NUMBER = Layout(">i")
@@ -141,7 +143,8 @@ class Faults:
 class Chain:
     """Follows the log in the order of its positions and notes in *faults* what does not fit.
 
-    *noted* is a head from earlier, which the log must still contain. *seal* is the log's.
+    *noted* is a head from earlier, which the log must still contain. *seal* is the log's. It
+    *is_misread* when its first event was hashed behind `MISREAD_START`.
     """
 
     def __init__(self, faults: Faults, seal: Seal, noted: Head | None = None) -> None:
@@ -151,6 +154,7 @@ class Chain:
         self._noted = noted or Head()
         self._position = 0
         self._hash = b""
+        self.is_misread = False
 
     @property
     def head(self) -> Head:
@@ -166,7 +170,9 @@ class Chain:
             return False
         numbers = (position, event.stream, event.version, event.ordinal, event.recorded_at)
         named = self._named(event) if event.version == 1 else b""
-        if event.hash != event_hash(previous, numbers, event.texts, named):
+        if event.hash == event_hash(MISREAD_START, numbers, event.texts, named) and not before:
+            self.is_misread = True
+        elif event.hash != event_hash(previous, numbers, event.texts, named):
             self._faults.note(f"position {position}: the event is not the one that was recorded")
             return False
         if position == self._noted.position and event.hash != self._noted.hash:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from boostmon.errors import ExportRefusedError
 from boostmon.events.append import Source
 from boostmon.events.chain import (
+    MISREAD_START,
     Seal,
     Sealing,
     event_hash,
@@ -106,15 +107,19 @@ async def export_log(
     is given up then.
     """
     writer: _Writer | None = None
+    exported: Exported | None = None
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             chain = await _chain_behind(connection, after)
             writer = _Writer(connection, write, chain)
-            return await _copy(connection, writer, after=after, progress=progress)
+            exported = await _copy(connection, writer, after=after, progress=progress)
     except Exception:
+        if exported is not None:  # it is whole; lost was no more than the end of the reading
+            return exported
         if writer is None or writer.error is None:
             raise
         raise writer.error from writer.error.__cause__
+    return exported
 
 
 async def _copy(
@@ -183,6 +188,8 @@ class _Chain:
         if event.position != position:
             raise _broken(position, f"position {event.position} follows {self._position}")
         self._position, self._hash = position, event.hash_behind(self._hash, self._seal)
+        if position == 1 and self._hash.hex() != event.hash:
+            self._hash = event.hash_behind(MISREAD_START, self._seal)
         if self._hash.hex() != event.hash:
             raise _broken(position, "the event is not the one that was recorded")
         if self._sealing and event.version == 1 and position <= self._seal.position:

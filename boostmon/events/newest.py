@@ -3,7 +3,7 @@
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from boostmon.events.chain import event_hash, hashed_texts, microseconds
+from boostmon.events.chain import MISREAD_START, event_hash, hashed_texts, microseconds
 from boostmon.events.sql import statement
 
 
@@ -22,11 +22,16 @@ async def density(connection: Connection) -> Density:
 async def altered(connection: Connection, most: int) -> list[int]:
     """Return the positions, among the newest *most*, of what is not as it was recorded."""
     rows = await connection.fetch(statement("newest"), most)
-    return [row["position"] for row in rows if row["hash"] != _hash(row)]
+    return [row["position"] for row in rows if row["hash"] not in _hashes(row)]
 
 
-def _hash(row: Record) -> bytes:
+def _hashes(row: Record) -> list[bytes]:
+    """Return the hashes that an event may have: the first one has two."""
     numbers = (row["position"], row["stream_id"], row["version"], row["ordinal"])
     texts = (row["data"], row["actor"], row["source"], row["command_id"])
     recorded = microseconds(row["recorded_at"])
-    return event_hash(row["previous"], (*numbers, recorded), hashed_texts(texts), row["named"])
+    before = [row["previous"], *([MISREAD_START] if row["position"] == 1 else [])]
+    return [
+        event_hash(previous, (*numbers, recorded), hashed_texts(texts), row["named"])
+        for previous in before
+    ]

@@ -71,6 +71,11 @@ class EventStore:
         self._reading = Batching(self._read, most=MOST)
         self._appending = Batching(self._append, most=MOST)
 
+    @property
+    def repeats(self) -> int:
+        """How often a call was sent again, since nobody knew whether it had taken effect."""
+        return self._database.repeats
+
     def subscribe(self, appended: Callable[[], None]) -> None:
         """Call *appended* whenever this store has recorded something."""
         self._subscribers.append(appended)

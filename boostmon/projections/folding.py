@@ -78,7 +78,7 @@ def _unknown(event: LoggedEvent) -> UnknownEventError:
 
 
 class Folded(Struct, frozen=True, kw_only=True):
-    """The log, added up; *broken* says what is wrong with it.
+    """The log, added up; *broken* says what is wrong with it, *is_misread* as `Chain` has it.
 
     Of *unreadable* streams nothing can be said: an event was replaced by one that makes no sense.
     """
@@ -88,6 +88,7 @@ class Folded(Struct, frozen=True, kw_only=True):
     events: int
     head: Head
     broken: list[str]
+    is_misread: bool = False
 
 
 async def fold_log(
@@ -114,6 +115,7 @@ async def fold_log(
         events=fold.events,
         head=chain.head,
         broken=faults.told(),
+        is_misread=chain.is_misread,
     )
 
 
