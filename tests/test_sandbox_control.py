@@ -1,6 +1,7 @@
 """The sandbox's control interface: the state, resets, and who may use it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,45 @@ async def test_a_bot_outlives_a_reset_with_its_token_and_limits_do_not(client: C
         ["VIP"]
     ]
     assert client.sandbox.discord.limits.roles == (10, 10.0)
+
+
+COMMAND = {"type": 1, "name": "hello", "description": "Say hello"}
+
+
+def names(state: Any, scope: str) -> list[str]:
+    """Name the commands of the first bot, everywhere or in one server."""
+    return [command["name"] for command in state["bots"][0]["commands"].get(scope, [])]
+
+
+async def test_the_commands_of_an_application_outlive_a_reset(client: Client) -> None:
+    made = await client.api("POST", f"/applications/{client.ids['bot']}/commands", COMMAND)
+
+    after = await client.sim("reset")
+
+    assert names(after, "global") == ["hello"]
+    kept = await client.api("GET", f"/applications/{client.ids['bot']}/commands")
+    assert [made.body["id"]] == [command["id"] for command in kept.body]
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_the_commands_of_a_server_outlive_a_reset_if_that_does(
+    client: Client, *, again: bool
+) -> None:
+    path = f"/applications/{client.ids['bot']}/guilds/{client.ids['guild']}/commands"
+    await client.api("POST", path, COMMAND)
+    guild = {"name": "G", "owner": "olga"} | ({"id": client.ids["guild"]} if again else {})
+
+    after = await client.sim("reset", {"guilds": [guild]})
+
+    assert names(after, client.ids["guild"]) == (["hello"] if again else [])
+
+
+async def test_an_application_that_is_another_one_has_no_commands(client: Client) -> None:
+    await client.api("POST", f"/applications/{client.ids['bot']}/commands", COMMAND)
+
+    after = await client.sim("reset", {"bots": [{"name": "BoostMon", "id": "77"}]})
+
+    assert names(after, "global") == []
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,10 @@ AGE = 86_400.0  # seconds that a server of the description, and its members, hav
 def build(
     spec: WorldSpec, *, known: Iterable[Bot] = (), clock: Callable[[], float] = time.time
 ) -> World:
-    """Make the world that *spec* describes; a bot whose name is *known* keeps its token."""
+    """Make the world that *spec* describes; a bot whose name is *known* keeps what is its own.
+
+    That is its id, its token, and its commands, those of a server only if that has its id again.
+    """
     if not spec.bots:
         raise ControlError("a world needs a bot")
     kept = {bot.name: bot for bot in known}
@@ -49,8 +52,12 @@ def build(
     for guild in spec.guilds:
         for name in (guild.owner, *(member.user for member in guild.members)):
             user_named(world, name)
-    for bot in spec.bots:
-        _add_bot(world, bot, kept.get(bot.name))
+    scopes = {"", *(guild.id for guild in spec.guilds)}
+    for described in spec.bots:
+        before = kept.get(described.name)
+        bot = _add_bot(world, described, before)
+        if before and before.id == bot.id:
+            bot.commands = {s: made for s, made in before.commands.items() if s in scopes}
     for guild in spec.guilds:
         add_guild(world, guild)
     return world
