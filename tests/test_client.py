@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import aiohttp
 import pytest
 from disnake.webhook.async_ import async_context
 from structlog.testing import capture_logs
@@ -35,6 +36,17 @@ async def test_a_new_session_has_all_members_compared() -> None:
     await BoostMon.on_ready(bot)
 
     assert ["anew", "servers"] == told
+
+
+async def test_a_connection_that_is_being_closed_gives_no_answer_about_members() -> None:
+    async def query_members(**_: object) -> None:
+        raise aiohttp.ClientConnectionResetError
+
+    guild = SimpleNamespace(unavailable=False, query_members=query_members)
+    bot: Any = SimpleNamespace(get_guild=lambda _: guild, is_ready=lambda: True)
+
+    with pytest.raises(TimeoutError):
+        await BoostMon.memberships(bot, "1", ["2"])
 
 
 async def test_an_event_that_lacks_what_it_should_have_is_one_line_in_the_log() -> None:

@@ -62,7 +62,10 @@ class BoostMon(commands.InteractionBot):
         if guild is None or guild.unavailable or not self.is_ready():
             return None
         wanted = [int(user_id) for user_id in user_ids]
-        found = await guild.query_members(user_ids=wanted, limit=PAGE, cache=False)
+        try:
+            found = await guild.query_members(user_ids=wanted, limit=PAGE, cache=False)
+        except OSError as error:  # the connection is being closed
+            raise TimeoutError from error
         return {str(member.id): _membership(member) for member in found}
 
     async def on_ready(self) -> None:
