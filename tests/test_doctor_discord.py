@@ -1,6 +1,7 @@
 """`boostmon doctor`: one fault in Discord is planted, and named with its remedy."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -297,6 +298,24 @@ async def test_a_server_with_timers_that_it_was_removed_from_is_named(patient: P
     assert absent[2].endswith(f"`boostmon forget-server {patient.guild.id}`.")
     assert f"BoostMon is not in the server {patient.guild.id}, which has timers (1)." == absent[1]
     assert "BoostMon is in no server." == nowhere[1]
+
+
+@pytest.mark.parametrize(("days", "colour"), [(29, "red"), (31, "yellow")])
+async def test_a_server_that_it_left_a_month_ago_is_told_to_be_left_alone(
+    patient: Patient, days: int, colour: str
+) -> None:
+    await patient.timer()
+    del patient.guild.members[patient.bot.id]
+    left = datetime.now(UTC) - timedelta(days=days)
+    depart = "INSERT INTO departures (guild_id, since) VALUES ($1, $2)"
+    await patient.owner.execute(depart, str(patient.guild.id), left)
+
+    diagnosis = await patient.diagnosed()
+
+    (absent,) = (fault for fault in diagnosis.faults if str(patient.guild.id) in fault[1])
+    rests = f": nothing is tried there, since it left by {left:%Y-%m-%d}."
+    assert (colour, colour == "yellow") == (absent[0], absent[1].endswith(rests))
+    assert absent[2].endswith(f"`boostmon forget-server {patient.guild.id}`.")
 
 
 async def test_a_name_cannot_rule_the_terminal_of_whoever_looks(patient: Patient) -> None:
