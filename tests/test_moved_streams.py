@@ -36,9 +36,9 @@ async def town(database: Database, owner_url: str) -> AsyncIterator[Town]:
         yield made
 
 
-def imported() -> Origin:
+def imported(command_id: str = "import:1") -> Origin:
     """Stand for an import into the wrong server."""
-    return Origin(command_id="import:1", source="import")
+    return Origin(command_id=command_id, source="import")
 
 
 async def bound_wrongly(database: Database, timer: TimerId, *, ended: bool) -> TimerId:
@@ -81,6 +81,24 @@ async def test_a_timer_that_has_not_ended_stays_where_it_is_and_the_way_out_is_t
     assert "`boostmon forget-server`" in taken_back(told)
     assert WRONG == await owner.fetchval(SERVER)
     assert ["TimerSet"] == await town.events()
+
+
+@pytest.mark.parametrize("command", [SetTime(0, HOUR, M), AddTime(0, HOUR, M), Clear(0), Pause(0)])
+@pytest.mark.parametrize("paused", [False, True])
+async def test_no_command_moves_a_timer_that_has_not_ended(
+    database: Database, owner: asyncpg.Connection, command: TimerCommand, *, paused: bool
+) -> None:
+    timer = fresh_timer()
+    wrong = await bound_wrongly(database, timer, ended=False)
+    if paused:
+        now = round(time.time() * 1000)
+        await handler_over(database).handle(wrong, Pause(now), imported("import:2"))
+
+    with pytest.raises(TimerElsewhereError):
+        await handler_over(database).handle(timer, command, slash())
+
+    assert WRONG == await owner.fetchval(SERVER)
+    assert 1 + paused == await owner.fetchval("SELECT count(*) FROM events")
 
 
 OTHERS: list[tuple[Source, TimerCommand]] = [

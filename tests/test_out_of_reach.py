@@ -3,13 +3,17 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from disnake import RoleTags
 
+from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.guards import RolesForbiddenError
 from boostmon.bot.integrations import manager
+from boostmon.bot.refusals import INVITE, SECURE, Stuck, judge_role_change
+from boostmon.bot.server_view import TIME_OUT, ServerView
 from boostmon.commands.decider import SetTime
 from boostmon.commands.handler import Origin
 from boostmon.database.pool import Database
@@ -172,3 +176,69 @@ def test_what_manages_a_role_is_named(tags: Json, named: str) -> None:
     known: Any = tags  # as Discord sends them
 
     assert named == manager(RoleTags(known))
+
+
+MANAGED: list[Any] = [{"bot_id": "15"}, {"premium_subscriber": None}, {"guild_connections": None}]
+
+
+def view(*, tags: Any = None, position: int = 1, **of_bot: Any) -> ServerView:
+    """Return what the gateway has told of a server: the role 2 at *position*, and the bot at 5."""
+    role = SimpleNamespace(
+        name="VIP",
+        managed=tags is not None,
+        tags=None if tags is None else RoleTags(tags),
+        position=position,
+    )
+    may = SimpleNamespace(manage_roles=of_bot.get("manage_roles", True))
+    top = type("Top", (), {"__gt__": lambda _, other: other.position < 5})()
+    timeout = of_bot.get("current_timeout")
+    me = SimpleNamespace(current_timeout=timeout, guild_permissions=may, top_role=top)
+    guild = SimpleNamespace(me=me, get_role=lambda _: role)
+    client = cast("Any", SimpleNamespace(get_guild=lambda _: guild))
+    return ServerView(client, cast("Any", SimpleNamespace(is_there=lambda _: True)))
+
+
+@pytest.mark.parametrize("tags", MANAGED)
+@pytest.mark.parametrize("position", [1, 9])
+def test_a_role_that_something_manages_is_not_said_to_stand_too_high(
+    tags: Any, position: int
+) -> None:
+    remedy = view(tags=tags, position=position).remedy("1", "2")
+
+    named = manager(RoleTags(tags))
+    see_to_it = "which alone can give and take it; see to it there."
+    assert f"**VIP** is managed by {named}, {see_to_it}" == remedy
+
+
+@pytest.mark.parametrize("tags", [None, MANAGED[0]])
+@pytest.mark.parametrize("position", [1, 9])
+def test_what_binds_the_bot_itself_goes_before_what_binds_the_role(
+    tags: Any, position: int
+) -> None:
+    forbidden = view(tags=tags, position=position, manage_roles=False)
+    in_time_out = view(tags=tags, position=position, manage_roles=False, current_timeout=1)
+
+    assert str(RolesForbiddenError()) == forbidden.remedy("1", "2")
+    assert TIME_OUT == in_time_out.remedy("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("position", "said"),
+    [
+        (9, "Move BoostMon's role above **VIP** in Server Settings → Roles."),
+        (5, "Move BoostMon's role above **VIP** in Server Settings → Roles."),
+        (4, "Discord refuses **VIP** although BoostMon may manage roles and stands above it; "),
+        (1, "Discord refuses **VIP** although BoostMon may manage roles and stands above it; "),
+    ],
+)
+def test_only_who_stands_too_low_is_told_to_move_up(position: int, said: str) -> None:
+    assert view(position=position).remedy("1", "2").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(50013, "as the server is"), (60003, SECURE), (50001, INVITE)]
+)
+def test_each_code_has_a_remedy_of_its_own(code: int, remedy: str) -> None:
+    refused = RefusedError(403, {"code": code, "message": "no"}, {})
+
+    assert Stuck(remedy) == judge_role_change(refused, remedy=lambda: "as the server is")

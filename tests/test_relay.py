@@ -24,7 +24,7 @@ from boostmon.bot.discord_api import DiscordApi, NotLeadingError
 from boostmon.bot.metrics import Metrics
 from boostmon.bot.notices import Notices
 from boostmon.bot.pace import DIRECT, Limits, Pace, lane_of_roles
-from boostmon.bot.refusals import Passing, Stuck
+from boostmon.bot.refusals import INVITE, SECURE, Passing, Stuck
 from boostmon.bot.relay import Relay, may_write
 from boostmon.bot.tally import Tally
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
@@ -377,6 +377,18 @@ async def test_what_discord_forbids_is_stuck_with_its_remedy_until_it_is_allowed
     stage.relay.hasten(timer.guild_id)
     await stage.settled()
     assert ["VIP"] == stage.roles()
+
+
+@pytest.mark.parametrize(("code", "remedy"), [(60003, SECURE), (50001, INVITE)])
+async def test_what_stands_in_the_way_of_an_end_has_a_remedy_of_its_own(
+    stage: Stage, code: int, remedy: str
+) -> None:
+    await stage.set(stage.timer())
+    await stage.settled()
+    await stage.fault(method="DELETE", path=ROLE_ROUTE, code=code, times=1)
+    await stage.pass_time(HOUR)
+    effects = await stage.until(lambda effects: effects[1]["state"] == "stuck")
+    assert remedy == effects[1]["last_error"]
 
 
 async def test_a_server_error_is_tried_again_until_it_goes_well(stage: Stage) -> None:
