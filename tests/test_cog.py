@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from disnake import Embed, InteractionTimedOut
+from disnake import Embed
 from disnake.ui.select import StringSelect
 from structlog.testing import capture_logs
 
@@ -13,6 +13,7 @@ from boostmon.bot import menus, replies, role_changes, settling
 from boostmon.bot.answers import Answer
 from boostmon.bot.asked import Asked, applies, command, timer_of
 from boostmon.bot.cog import TimerCog
+from boostmon.bot.discord_api import RefusedError
 from boostmon.bot.effect_signal import EffectSignal
 from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
 from boostmon.bot.metrics import Metrics
@@ -30,7 +31,7 @@ from boostmon.commands.decider import (
     SetTime,
     TimerCommand,
 )
-from boostmon.commands.handler import CommandHandler, Handled, Origin
+from boostmon.commands.handler import Again, CommandHandler, Handled, Origin
 from boostmon.errors import DatabaseUnavailableError, TimerPausedError
 from boostmon.events.timer import (
     HOUR,
@@ -44,6 +45,7 @@ from boostmon.events.timer import (
 )
 from boostmon.projections.effects import EffectProgress, Effects
 from boostmon.projections.role_timers import RoleTimers, TimerRow
+from tests.test_handler import StillClock
 
 NOW = 1_000_000_000
 LONGEST_ID = str(2**64 - 1)
@@ -81,8 +83,9 @@ class Heard(Answer):
         *,
         embed: Embed | None = None,
         menu: StringSelect | None = None,
+        last: bool = True,
     ) -> None:
-        assert (embed, menu) == (None, None)
+        assert (embed, menu, last) == (None, None, False)
         self.said.append(text)
         self.spoke.set()
 
@@ -101,7 +104,9 @@ class Scripted(CommandHandler):
         origin: Origin,
         *,
         at_version: int | None = None,
+        again: Again | None = None,
     ) -> Handled:
+        assert again is None
         assert (timer, command, at_version) == (TIMER, Pause(NOW), None)
         self.origins.append(origin)
         match self.script.pop(0) if len(self.script) > 1 else self.script[0]:
@@ -294,16 +299,11 @@ async def test_the_role_is_waited_for_and_not_the_notice() -> None:
 class TooLate:
     """An interaction that Discord has given up before it was acknowledged."""
 
-    id = 1
-    author = SimpleNamespace(id=2)
+    id, user_id = 1, 2
 
-    @property
-    def response(self) -> Any:
-        return SimpleNamespace(defer=self.defer)
-
-    async def defer(self, *, ephemeral: bool) -> None:
-        assert not ephemeral
-        raise InteractionTimedOut(cast("Any", self))
+    async def acknowledge(self, *, private: bool) -> None:
+        assert not private
+        raise RefusedError(404, {"code": 10062}, {})
 
 
 async def test_a_command_that_discord_has_given_up_is_no_trouble_of_ours() -> None:
@@ -421,9 +421,9 @@ def test_outside_a_server_there_is_no_place() -> None:
     unseen = cast("Any", SimpleNamespace(guild_id=1, guild=None, author=None))
 
     with pytest.raises(OutsideServerError):
-        Place(direct)
+        Place(direct, StillClock())
     with pytest.raises(ServerUnseenError):
-        Place(unseen)
+        Place(unseen, StillClock())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from boostmon.bot.plain_refusals import make_plain
 from boostmon.database.pool import Database
 from tests.scene import MEMBER_ROUTE, Scene
 from tests.scene import scene as a_scene
-from tests.test_commands_e2e import GIVE, ORIGINAL, direct_messages, embed, fields, public
+from tests.test_commands_e2e import GIVE, ORIGINAL, embed, fields, public
 from tests.town import Town
 from tests.town import town as a_town
 
@@ -132,16 +132,15 @@ async def test_a_reply_whose_edit_meets_a_429_of_any_form_is_edited_after_it(
         {"body": '{"code": 1', "headers": {"Content-Type": None}},
     ],
 )
-async def test_a_reply_whose_edit_is_refused_with_anything_comes_by_dm(
+async def test_a_reply_whose_edit_is_refused_with_anything_is_said_all_the_same(
     town: Town, form: dict[str, Any]
 ) -> None:
     fault = {"path": ORIGINAL, "method": "PATCH", "status": 404, "times": None, **form}
     await town.client.sim("fault", fault)
 
-    await town.send("mona", "settime", user="max", role="VIP", duration="1h")
+    told = await public(town, "mona", "settime", **SET)
 
-    (message,) = await direct_messages(town)
-    assert "Timed Role Activated" == embed({"message": message})["title"]
+    assert "Timed Role Activated" == embed(told)["title"]
 
 
 async def test_a_429_for_all_that_is_given_up_stops_no_other_request(scene: Scene) -> None:

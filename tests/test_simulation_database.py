@@ -226,6 +226,7 @@ def _reading(random: Random) -> list[Act]:
         sweep,
         lambda side: side.owed.all(),
         lambda side: side.owed.since(position),
+        lambda side: side.store.timer_of_command(str(number)),
         lambda side: side.effect(number),
         lambda side: side.owed.tell_put_off([position]),
         lambda side: side.channels.find(user),

@@ -11,6 +11,7 @@ from boostmon.bot.answers import Answer
 from boostmon.bot.asking import Asking
 from boostmon.bot.conversation import Conversation
 from boostmon.bot.given import given
+from boostmon.bot.interaction_api import InteractionApi
 from boostmon.bot.judgement import Judgement
 from boostmon.bot.outcomes import Came
 from boostmon.bot.place import POSTABLE
@@ -205,21 +206,21 @@ class TimerCog(commands.Cog):
     ) -> None:
         """Show when a timer of the duration *typed* would end."""
         meaning = autocomplete.ending(self._clock.now())
-        await Answer(inter).suggest(autocomplete.choices(typed, meaning))
+        await Answer(InteractionApi(inter)).suggest(autocomplete.choices(typed, meaning))
 
     @add_time.autocomplete("duration")
     async def suggest_more(
         self, inter: ApplicationCommandInteraction, typed: str, **_options: object
     ) -> None:
         """Show how much the duration *typed* adds."""
-        await Answer(inter).suggest(autocomplete.choices(typed, autocomplete.more))
+        await Answer(InteractionApi(inter)).suggest(autocomplete.choices(typed, autocomplete.more))
 
     @remove_time.autocomplete("duration")
     async def suggest_less(
         self, inter: ApplicationCommandInteraction, typed: str, **_options: object
     ) -> None:
         """Show how much the duration *typed* removes."""
-        await Answer(inter).suggest(autocomplete.choices(typed, autocomplete.less))
+        await Answer(InteractionApi(inter)).suggest(autocomplete.choices(typed, autocomplete.less))
 
     @commands.Cog.listener("on_dropdown")
     async def choose(self, inter: MessageInteraction) -> None:
@@ -235,7 +236,7 @@ class TimerCog(commands.Cog):
             asked = given(inter, inter.data.name, user=None, role=None)
             self._tally.command(asked, Came("failed"), 0.0)
         log.error("command failed", interaction_id=inter.id, exc_info=error.__cause__ or error)
-        answer = Answer(inter)
+        answer = Answer(InteractionApi(inter))
         if inter.response.is_done():
             await answer.refuse(replies.UNEXPECTED)
         else:

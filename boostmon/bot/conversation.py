@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import structlog
 from msgspec import structs
 
+from boostmon import machine
 from boostmon.bot import asked as asking
 from boostmon.bot import menus, replies
 from boostmon.bot.answers import Answer
@@ -15,11 +16,18 @@ from boostmon.bot.outcomes import Came, came_of, came_of_error
 from boostmon.bot.place import Place
 from boostmon.bot.role_changes import RoleChanges
 from boostmon.bot.settling import Settling, soon
+from boostmon.commands.decider import TimerCommand
 from boostmon.commands.handler import Handled
-from boostmon.errors import BoostmonError, DatabaseUnavailableError, TimerNotFoundError
+from boostmon.errors import (
+    BoostmonError,
+    DatabaseUnavailableError,
+    RejectedError,
+    TimerNotFoundError,
+)
 from boostmon.events.timer import NoTimer, TimerId, TimerSet
 from boostmon.projections.role_timers import RoleTimers, TimerRow
 
+JUDGED_FOR = 3.0  # seconds; what waited longer is judged again before it is recorded
 KIND: dict[Action, str] = {"pause": "running timer", "resume": "paused timer"}
 
 log = structlog.get_logger()
@@ -46,23 +54,12 @@ class Conversation:
     async def carry_out(self, answer: Answer, asked: Asked, place: Place) -> Came:
         """Carry out what was *asked* once it is clear of which timer; say what became of it."""
         try:
-            meant = await self._meant(answer, asked, place)
-            if meant is None:
+            done = await self._done(answer, asked, place)
+            if done is None:
                 return Came("asked")
-            timer, asked = meant
-            asked = await self._judgement.with_channel(asked)
-            handled = await self._settling.settled(
-                answer,
-                timer,
-                command=asking.command(asked, self._warning_minutes),
-                origin=asked.origin,
-            )
+            handled, asked = done
             await self._report(answer, handled, asked, place)
             return came_of(handled)
-        except TimerNotFoundError as refusal:
-            missed = asked.action == "add" and not asked.here
-            await answer.refuse(str(gone(asked.user_id) if missed else refusal))
-            return Came("refused")
         except BoostmonError as refusal:
             await answer.refuse(str(refusal))
             return came_of_error(refusal)
@@ -79,6 +76,51 @@ class Conversation:
         """Give up what the database has not answered; the callers are told."""
         self._settling.stop()
 
+    async def _done(
+        self, answer: Answer, asked: Asked, place: Place
+    ) -> tuple[Handled, Asked] | None:
+        """Return what the command did and what was asked in the end; None: it is to be chosen.
+
+        What stands in its way may be what it has done itself: another process may have received
+        the same interaction.
+        """
+        try:
+            meant = await self._meant(answer, asked, place)
+            return None if meant is None else await self._settled(answer, *meant, place)
+        except RejectedError:
+            recorded = await self._settling.recorded(asked.command_id)
+            if recorded is None:
+                raise
+            return recorded, asked
+
+    async def _settled(
+        self, answer: Answer, timer: TimerId, asked: Asked, place: Place
+    ) -> tuple[Handled, Asked]:
+        """Carry out what is *asked*, judged again where it had to wait."""
+        age = answer.age  # what Discord takes to tell of a channel is no wait
+        asked = await self._judgement.with_channel(asked)
+        judged_at = machine.monotonic() - age
+
+        def meant() -> TimerCommand:
+            return asking.command(asked, self._warning_minutes)
+
+        async def again() -> TimerCommand:
+            nonlocal asked, judged_at
+            if machine.monotonic() - judged_at > JUDGED_FOR:
+                asked = await self._judgement.again(asked, place, timer.role_id)
+                judged_at = machine.monotonic()
+            return meant()
+
+        try:
+            handled = await self._settling.settled(
+                answer, timer, command=meant(), origin=asked.origin, again=again
+            )
+        except TimerNotFoundError as refusal:
+            if asked.action == "add" and not asked.here:
+                raise gone(asked.user_id) from refusal
+            raise
+        return handled, asked
+
     async def _meant(
         self, answer: Answer, asked: Asked, place: Place
     ) -> tuple[TimerId, Asked] | None:
@@ -91,6 +133,8 @@ class Conversation:
             kind = KIND.get(asked.action, "timer")
             raise NothingToDoError(f"<@{asked.user_id}> has no {kind} here; see `/timeleft`.")
         if len(candidates) > 1:
+            if recorded := await self._settling.recorded(asked.command_id):
+                return recorded.timer, asked
             names = await self._judgement.names(place, [row.timer.role_id for row in candidates])
             menu = menus.menu(asked, candidates, names=names)
             await answer.show(menus.question(asked, len(candidates)), menu=menu)

@@ -48,6 +48,14 @@ class Judgement:
         check_role(place.role(role_id), place.standing, asked.action)
         return await self._with_user(asked) if is_old else asked
 
+    async def again(self, asked: Asked, place: Place, role_id: str) -> Asked:
+        """Return what is *asked* of a role, as it has waited; raise as `confirm` does."""
+        place.learn(await self._asking.server(place.guild_id))
+        await self._look_at_caller(place)
+        await self._check_use(asked, place)
+        check_role(place.role(role_id), place.standing, asked.action)
+        return await self._with_user(asked)
+
     async def _look_at_caller(self, place: Place) -> None:
         caller = await self._asking.member(place.guild_id, place.caller_id)
         if caller is None:

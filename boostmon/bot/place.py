@@ -6,11 +6,11 @@ from disnake.abc import GuildChannel
 from disnake.interactions import Interaction
 from msgspec import structs
 
-from boostmon import machine
 from boostmon.bot.command_settings import Use
 from boostmon.bot.discord_time import made_at
 from boostmon.bot.guards import OutsideServerError, RoleFacts, ServerUnseenError, Standing
 from boostmon.bot.server_facts import ServerFacts, facts_told, role_facts
+from boostmon.database.clock import Clock
 
 LATE_MS = 1_000  # since Discord has made an interaction; what it shows was true then
 POSTABLE = (disnake.ChannelType.text, disnake.ChannelType.news)
@@ -23,8 +23,11 @@ class Place:
     *shown* in it. The rest is what the gateway has told, until it is asked for anew.
     """
 
-    def __init__(self, inter: Interaction, shown: Role | None = None) -> None:
-        """Take what *inter* shows, or raise `RejectedError` where there is nothing to judge."""
+    def __init__(self, inter: Interaction, clock: Clock, shown: Role | None = None) -> None:
+        """Take what *inter* shows, or raise `RejectedError` where there is nothing to judge.
+
+        How late it came is told by Discord's time as *clock* has it: this host's may be wrong.
+        """
         if inter.guild_id is None:
             raise OutsideServerError
         author = inter.author
@@ -36,7 +39,7 @@ class Place:
         self.channel_id = str(inter.channel.id)
         self.caller_id = str(author.id)
         self._caller_roles = roles_of(author)
-        self.is_late = machine.wall() * 1000 - made_at(inter.id) > LATE_MS
+        self.is_late = clock.discord_now() - made_at(inter.id) > LATE_MS
         self._guild = inter.guild
         self._take(facts_told(inter.guild_id, inter.guild), role_facts(shown) if shown else None)
 

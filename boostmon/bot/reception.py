@@ -26,6 +26,7 @@ from boostmon.bot.guards import (
     check_member,
     check_role,
 )
+from boostmon.bot.interaction_api import InteractionApi
 from boostmon.bot.outcomes import Came
 from boostmon.bot.place import Place, roles_of
 from boostmon.bot.tally import Tally
@@ -138,9 +139,9 @@ class Reception:
         read: Callable[[Place], Asked],
         shown: Role | None = None,
     ) -> Came:
-        answer = Answer(inter)
+        answer = Answer(InteractionApi(inter))
         try:
-            place = Place(inter, shown)
+            place = Place(inter, self._clock, shown)
             asked = await self._judged(place, read)
         except RejectedError as refusal:
             await answer.refuse_at_once(str(refusal))
@@ -172,9 +173,9 @@ class Reception:
     async def _tell_time_left(
         self, inter: ApplicationCommandInteraction, user_id: str, role_id: str | None
     ) -> Came:
-        answer = Answer(inter)
+        answer = Answer(InteractionApi(inter))
         try:
-            place = Place(inter)
+            place = Place(inter, self._clock)
         except RejectedError as refusal:
             await answer.refuse_at_once(str(refusal))
             return Came("refused")

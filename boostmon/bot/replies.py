@@ -34,6 +34,7 @@ UNEXPECTED = (
     "Something went wrong inside BoostMon, its log says what; "
     "look with `/timeleft` before you repeat the command."
 )
+TOLD_ALONE = "This was refused; whoever gave the command was told why by direct message."
 HELD_BEFORE = "They had the role before; it is taken away at the end all the same."
 STARTED = "There was no timer, so one was started."
 REPLACED = "This replaces the earlier timer."

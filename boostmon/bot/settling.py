@@ -1,9 +1,9 @@
 """From a command to what it did, however long the database takes to tell."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -11,7 +11,7 @@ from boostmon.bot import replies
 from boostmon.bot.answers import Answer
 from boostmon.bot.outcomes import StoppedError
 from boostmon.commands.decider import TimerCommand
-from boostmon.commands.handler import CommandHandler, Handled, Origin
+from boostmon.commands.handler import Again, CommandHandler, Handled, Origin
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events.timer import TimerId
 
@@ -33,18 +33,36 @@ class Settling:
         self._stopped = asyncio.Event()
 
     async def settled(
-        self, answer: Answer, timer: TimerId, *, command: TimerCommand, origin: Origin
+        self,
+        answer: Answer,
+        timer: TimerId,
+        *,
+        command: TimerCommand,
+        origin: Origin,
+        again: Again | None = None,
     ) -> Handled:
         """Return what *command* did, or raise `RejectedError`; tell *answer* when that takes long.
 
-        Every attempt has the same *origin*, so the command takes effect once. Raise `StoppedError`
+        Every attempt has the same *origin*, so the command takes effect once; *again* judges it
+        before it does, as the handler has it. Raise `StoppedError`
         when the bot stops first: then the outcome stays open.
         """
-        attempt = self._attempt(timer, command, origin)
+
+        def handle() -> asyncio.Task[Handled]:
+            return self._attempt(self._handler.handle(timer, command, origin, again=again))
+
+        attempt = handle()
         await asyncio.wait({attempt}, timeout=PATIENCE)
         if _is_open(attempt):
-            await answer.show(replies.OPEN)
-        return await self._kept_at(attempt, timer, command, origin)
+            await answer.show(replies.OPEN, last=False)
+        return await self._kept_at(attempt, handle, origin.command_id)
+
+    async def recorded(self, command_id: str) -> Handled | None:
+        """Return what a command did, whoever recorded it; None: nobody has, as far as is known."""
+        try:
+            return await soon(self._handler.recorded(command_id))
+        except DatabaseUnavailableError:
+            return None
 
     def stop(self) -> None:
         """Drop every attempt under way."""
@@ -55,9 +73,8 @@ class Settling:
     async def _kept_at(
         self,
         attempt: asyncio.Task[Handled],
-        timer: TimerId,
-        command: TimerCommand,
-        origin: Origin,
+        handle: Callable[[], asyncio.Task[Handled]],
+        command_id: str,
     ) -> Handled:
         pause = FIRST_PAUSE
         while True:
@@ -66,10 +83,10 @@ class Settling:
                 raise StoppedError
             if not _is_open(attempt):
                 return attempt.result()
-            log.info("outcome open", command_id=origin.command_id, retry_in_seconds=pause)
+            log.info("outcome open", command_id=command_id, retry_in_seconds=pause)
             await self._pause(pause)
             pause = min(2 * pause, SLOWEST)
-            attempt = self._attempt(timer, command, origin)
+            attempt = handle()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -77,10 +94,8 @@ class Settling:
                 await self._stopped.wait()
                 raise StoppedError
 
-    def _attempt(
-        self, timer: TimerId, command: TimerCommand, origin: Origin
-    ) -> asyncio.Task[Handled]:
-        attempt = asyncio.create_task(self._handler.handle(timer, command, origin))
+    def _attempt(self, handling: Coroutine[Any, Any, Handled]) -> asyncio.Task[Handled]:
+        attempt = asyncio.create_task(handling)
         self._attempts.add(attempt)
         attempt.add_done_callback(self._attempts.discard)
         return attempt

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
@@ -16,6 +16,8 @@ from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import NoTimer, Timer, TimerEvent, TimerId, fold
 from boostmon.projections.effects import effects_of
 from boostmon.projections.role_timers import image
+
+Again = Callable[[], Awaitable[TimerCommand]]
 
 ATTEMPTS = 10
 LONGEST_WAIT = 0.05
@@ -105,9 +107,12 @@ class CommandHandler:
         origin: Origin,
         *,
         at_version: int | None = None,
+        again: Again | None = None,
     ) -> Handled:
         """Carry out *command* once and return what it did; raise `RejectedError` if it may not be.
 
+        *again* is asked for the command once its history is read, which may take long, and raises
+        `RejectedError` if it may not be done any more.
         With *at_version* it is for the timer as it stood then, and does nothing to a later one.
         Raise `ConcurrencyError` when other processes were first ten times, and
         `DatabaseUnavailableError` when the database stays away: then the outcome is open, and the
@@ -116,15 +121,28 @@ class CommandHandler:
         lock = self._locks.setdefault(timer, asyncio.Lock())
         async with lock:
             for attempt in range(ATTEMPTS):
-                handled = await self._attempt(timer, command, origin, at_version)
+                handled = await self._attempt(timer, command, origin, at_version, again)
                 if handled is not None:
                     return handled
                 self.retries += 1
                 await asyncio.sleep(random.uniform(0, LONGEST_WAIT * (attempt + 1)))  # noqa: S311 - jitter
         raise ConcurrencyError
 
+    async def recorded(self, command_id: str) -> Handled | None:
+        """Return what a command did, on whatever timer; None: it is not recorded."""
+        timer = await self._store.timer_of_command(command_id)
+        if timer is None:
+            return None
+        history = await self._store.read(timer)
+        return _done_before(history, history.of_command(command_id))
+
     async def _attempt(
-        self, timer: TimerId, command: TimerCommand, origin: Origin, at_version: int | None
+        self,
+        timer: TimerId,
+        command: TimerCommand,
+        origin: Origin,
+        at_version: int | None,
+        again: Again | None,
     ) -> Handled | None:
         history = await self._store.read(timer)
         is_elsewhere = history.guild_id not in (None, timer.guild_id)
@@ -134,6 +152,8 @@ class CommandHandler:
             return _done_before(history, recorded)
         if at_version not in (None, history.version):
             return Handled(timer, history.state, (), None)
+        if again is not None:
+            command = await again()
         decision = Decision(history, lambda: self._now(command), origin)
         if not decision.events:
             return Handled(timer, history.state, (), None)

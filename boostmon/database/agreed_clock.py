@@ -67,6 +67,11 @@ class AgreedClock:
             return self._database_clock.now()  # which says that it was not measured
         return round(machine.monotonic() * 1000 + self._judgement.offset)
 
+    def discord_now(self) -> int:
+        """Tell the time by Discord's clock, in epoch milliseconds; the agreed one, if unheard."""
+        offset = self._heard.offset
+        return self.now() if offset is None else round(machine.monotonic() * 1000 + offset)
+
     async def wait_until(self, due: int | None, *, at_most: float, wake: asyncio.Event) -> None:
         """Wait until *due*, until *wake* is set, or for *at_most* seconds of machine time."""
         await wait_by(self, due, at_most=at_most, wake=wake)

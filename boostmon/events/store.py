@@ -100,6 +100,11 @@ class EventStore:
         rows = await self._database.fetch(statement("commands_known"), command_ids)
         return {row["command_id"] for row in rows}
 
+    async def timer_of_command(self, command_id: str) -> TimerId | None:
+        """Return the timer on which a command is recorded; None: it is not."""
+        rows = await self._database.fetch(statement("timer_of_command"), command_id)
+        return next((TimerId(r["guild_id"], r["user_id"], r["role_id"]) for r in rows), None)
+
     async def append(self, *appends: Append | Draft) -> list[Outcome]:
         """Record each of *appends*, all or nothing, in one commit; answer in their order.
 

@@ -22,7 +22,7 @@ from tests.simulation.gateway import Gateway, News
 from tests.simulation.http import Http, Wire
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.orders import Order
-from tests.simulation.talk import Interaction, Place, asked
+from tests.simulation.talk import Place, Requests, asked
 from tests.simulation.timeline import Timeline
 from tests.simulation.wiring import Ways, Wired, wire_up
 
@@ -270,9 +270,9 @@ class Process:
         if order.name != "cleartime" and not wired.clock.trusted:
             word.refused.append("ClockDoubtError")
             return
-        interaction: Any = Interaction(self._http, order, word)
+        requests: Any = Requests(self._http, order, word)
         place: Any = Place(guild)
-        answer, here = Answer(interaction), guild.members[order.user_id].present
+        answer, here = Answer(requests), guild.members[order.user_id].present
         word.served_at.append(around.timeline.now)
         question = asked(order, wired.clock.now(), here=here)
         if await answer.acknowledge():

@@ -30,6 +30,12 @@ def read(tables: Tables, users: Sequence[str], roles: Sequence[str]) -> Rows:
     ]
 
 
+def timer_of_command(tables: Tables, command_id: str) -> Rows:
+    """Return the timer of a command."""
+    streams = [e.stream for e in tables.events if e.command_id == command_id and not e.ordinal]
+    return [{"guild_id": s.guild_id, "user_id": s.user_id, "role_id": s.role_id} for s in streams]
+
+
 def head(tables: Tables) -> Rows:
     """Return the newest position."""
     return [{"head": len(tables.events)}]

@@ -1,15 +1,16 @@
 """What a process says to the people who give commands, and how Discord takes it."""
 
-from collections.abc import Awaitable
-from types import SimpleNamespace
 from typing import Any
 
-from disnake import Embed
+import aiohttp
+from disnake import HTTPException
 
 from boostmon.bot.asked import Asked
+from boostmon.bot.discord_api import RefusedError, UnansweredError
+from boostmon.bot.interaction_api import Said
 from boostmon.bot.settling import Settling
 from boostmon.commands.decider import TimerCommand
-from boostmon.commands.handler import Handled, Origin
+from boostmon.commands.handler import Again, Handled, Origin
 from boostmon.errors import RejectedError
 from boostmon.events.timer import MINUTE, TimerId
 from tests.simulation.book import Book, Word
@@ -27,12 +28,19 @@ class Settled(Settling):
         self._book = book
 
     async def settled(
-        self, answer: Any, timer: TimerId, *, command: TimerCommand, origin: Origin
+        self,
+        answer: Any,
+        timer: TimerId,
+        *,
+        command: TimerCommand,
+        origin: Origin,
+        again: Again | None = None,
     ) -> Handled:
         """Note what came of *command*, too."""
         word = self._book.words[origin.command_id]
+        given: Any = {"command": command, "origin": origin, "again": again}
         try:
-            handled = await super().settled(answer, timer, command=command, origin=origin)
+            handled = await super().settled(answer, timer, **given)
         except RejectedError as refusal:
             word.refused.append(type(refusal).__name__)
             raise
@@ -62,6 +70,10 @@ class Assent:
         """Confirm everything."""
         return asked
 
+    async def again(self, asked: Asked, *_: object) -> Asked:
+        """Confirm everything that has waited."""
+        return asked
+
     async def with_channel(self, asked: Asked) -> Asked:
         """Take every channel."""
         return asked
@@ -72,41 +84,54 @@ class Assent:
         return names
 
 
-class Interaction:
-    """What disnake's interaction is to an answer: each call is a request of its own."""
+class Requests:
+    """What answers an interaction: each call is a request of its own."""
+
+    is_choice = False
 
     def __init__(self, http: Http, order: Order, word: Word) -> None:
-        self.id = int(order.command_id)
-        self.author = SimpleNamespace(id=int(order.caller_id), send=self._tell)
-        self.response = SimpleNamespace(defer=self._defer)
-        self.followup = SimpleNamespace(send=self._follow_up)
+        self.id, self.user_id = int(order.command_id), int(order.caller_id)
         self._http = http
         self._word = word
 
-    async def edit_original_response(
-        self, text: str | None, *, embed: Embed | None, **_: object
-    ) -> None:
+    async def acknowledge(self, **_: object) -> None:
+        """Say that the answer follows."""
+        await self._ask("POST")
+
+    async def is_loading(self) -> bool:
+        """Tell whether nothing is said yet."""
+        await self._ask("GET")
+        return not self._word.said
+
+    async def edit(self, said: Said) -> None:
         """Make this the answer."""
         await self._ask("PATCH")
-        self._word.said.append(text or str(embed and embed.title))
+        self._word.said.append(_text(said))
 
-    async def delete_original_response(self) -> None:
+    async def withdraw(self) -> None:
         """Take the answer back."""
         await self._ask("DELETE")
 
-    async def _defer(self, **_: object) -> None:
+    async def follow_up(self, said: Said, **_: object) -> None:
+        """Say more."""
         await self._ask("POST")
+        self._word.said.append(_text(said))
 
-    async def _follow_up(self, text: str, **_: object) -> None:
-        await self._ask("POST")
-        self._word.said.append(text)
+    async def tell(self, said: Said, **_: object) -> None:
+        """Say it by direct message."""
+        await self.follow_up(said)
 
-    async def _tell(self, text: str | None, *, embeds: list[Embed], **_: object) -> None:
-        await self._ask("POST")
-        self._word.said.append(text or str(embeds[0].title))
+    async def _ask(self, method: str) -> None:
+        try:
+            await self._http.answer(method, str(self.id))
+        except HTTPException as error:
+            raise RefusedError(error.status, {"code": error.code}, {}) from error
+        except aiohttp.ClientError as error:
+            raise UnansweredError from error
 
-    def _ask(self, method: str) -> Awaitable[Any]:
-        return self._http.answer(method, str(self.id))
+
+def _text(said: Said) -> str:
+    return said.text or str(said.embed and said.embed.title)
 
 
 def asked(order: Order, now: int, *, here: bool) -> Asked:

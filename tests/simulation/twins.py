@@ -16,6 +16,7 @@ EVENTS: dict[str, Twin] = {
     "append_batch": append_batch,
     "move_stream": move_stream,
     "read": reading_twins.read,
+    "timer_of_command": reading_twins.timer_of_command,
 }
 READING = (
     "head",
