@@ -14,7 +14,9 @@ from boostmon.cli.output import (
     ReaderGoneError,
     UnwritableOutputError,
     discard_output,
+    guard_stderr,
     guard_stdout,
+    spelt,
 )
 from boostmon.config import LogConfig, load
 from boostmon.errors import BoostmonError, ConfigurationError
@@ -85,6 +87,7 @@ def _take_env_file(*, tells: bool) -> EnvFile:
 
 def main() -> None:
     """Run the command line; the only place that turns an error into an exit code."""
+    guard_stderr()
     guard_stdout()
     try:
         boostmon()
@@ -97,6 +100,9 @@ def main() -> None:
             raise
         click.echo(f"boostmon: {_sentence(error)}", err=True)
         sys.exit(1)
+    finally:
+        if told := spelt():
+            click.echo(f"boostmon: {told}", err=True)
 
 
 def _sentence(error: Exception) -> str:
