@@ -33,6 +33,10 @@ class UnknownEventError(BoostmonError):
     """This timer holds an event that only a newer version of BoostMon knows; update this one."""
 
 
+class UnreadableEventError(UnknownEventError):
+    """This timer holds an event that makes no sense; `/cleartime` ends it, `/settime` sets it."""
+
+
 class DiscordError(BoostmonError):
     """Discord refused."""
 

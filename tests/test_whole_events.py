@@ -3,17 +3,31 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from boostmon.commands.decider import Clear, SetTime
+from boostmon.commands.erase import end_timers, replace
+from boostmon.database.pool import Database
+from boostmon.errors import UnknownEventError, UnreadableEventError
 from boostmon.events.document import decode
-from boostmon.events.timer import INITIAL, evolve
+from boostmon.events.store import EventStore
+from boostmon.events.timer import HOUR, INITIAL, NoTimer, TimerId, evolve
+from boostmon.projections.checkup import look_at_drift
+from boostmon.projections.history import history
+from boostmon.projections.owed import OwedEffects
+from boostmon.projections.past import past
+from boostmon.projections.replay import check, replay, silent
 from boostmon.projections.role_timers import image
-from tests.test_database_roles import batch, before, event
-from tests.timers import CHANNEL
+from tests.test_cli import boostmon
+from tests.test_database_roles import ROW, TAKES_ALL, batch, before, event
+from tests.test_erase import pay
+from tests.test_handler import sweeper_over
+from tests.timers import CHANNEL, GUILD, ROLE, M, fresh_timer, handler_over, slash
 
 EVENTS = Path(__file__).parent / "data" / "events.jsonl"
 SET = {"type": "TimerSet", "at": 1, "duration_ms": 1, "expires_at": 2, "warning_minutes": [60, 10]}
@@ -137,3 +151,181 @@ async def test_whoever_may_append_cannot_record_it(
         await bot.close()
 
     assert 0 == await owner.fetchval("SELECT count(*) FROM events")
+
+
+def test_what_is_no_whole_event_is_refused_or_harmless_to_who_reads_it() -> None:
+    refused = 0
+    for document in BROKEN:
+        try:
+            read = decode(document)
+        except UnreadableEventError:
+            refused += 1
+        else:  # a channel that is none, or a field that is there twice
+            image(evolve(INITIAL, read))
+    assert refused > 200
+
+
+# One that was recorded before, or by a newer release.
+
+NOW = 1_700_000_000_123
+SPOILT = TimerId(GUILD, "1250000000000000077", ROLE)  # of which `event` speaks
+SENSELESS = {
+    "no fields": '{"type": "TimerSet"}',
+    "a text for a number": '{"type": "TimeAdded", "at": "1", "duration_ms": 1}',
+    "an end that no calendar has": json.dumps({**SET, "expires_at": 10**30}),
+    "a number that is none": edited(SET, "expires_at", "1e99"),
+}
+NEWER = '{"type": "Frozen", "at": 1}'
+
+
+async def spoil(owner: asyncpg.Connection, document: str) -> None:
+    """Have a timer that runs, and is due, with *document* for its second event; two others run."""
+    await owner.execute(TAKES_ALL)
+    first = json.dumps({**SET, "expires_at": NOW})
+    await owner.execute(event(data=f"'{first}'", kinds="'{give_role}'", row=ROW))
+    again = event(version="1", command="'2'", data=f"'{document}'", kinds="'{notice}'", row=ROW)
+    await owner.execute(again)
+
+
+@pytest.fixture
+async def others(database: Database) -> list[TimerId]:
+    """Have two timers that run."""
+    timers = [fresh_timer(), fresh_timer()]
+    for timer in timers:
+        await handler_over(database).handle(timer, SetTime(NOW, HOUR, M), slash())
+    return timers
+
+
+@pytest.mark.usefixtures("others")
+@pytest.mark.parametrize("document", [*SENSELESS.values(), NEWER])
+async def test_a_replay_mends_all_others_and_names_the_timer_and_what_to_do(
+    owner: asyncpg.Connection, document: str
+) -> None:
+    await spoil(owner, document)
+    await owner.execute("UPDATE role_timers SET expires_at = 5")
+
+    report = await replay(owner)
+
+    assert (2, 2) == (report.rows_differing, report.rows_mended)
+    ends = await owner.fetch("SELECT expires_at FROM role_timers ORDER BY id")
+    assert [NOW + HOUR, NOW + HOUR, 5] == [row["expires_at"] for row in ends]
+    (told,) = report.unreadable
+    place = f"position 4: an event of the member {SPOILT.user_id} (role {ROLE}, server {GUILD}) "
+    assert told.startswith(place)
+    assert ("update this one" in told, "makes no sense" in told) == (
+        (True, False) if document == NEWER else (False, True)
+    )
+    assert [] == report.broken
+    assert report.unreadable == (await check(owner)).unreadable
+    then = await past(owner, datetime.now(UTC), progress=silent)
+    assert report.unreadable == then.unreadable
+    assert 2 == len(then.timers)
+
+
+@pytest.mark.usefixtures("others")
+async def test_the_command_says_so_and_exits_1(owner: asyncpg.Connection, owner_url: str) -> None:
+    await spoil(owner, SENSELESS["no fields"])
+    await owner.execute("DELETE FROM role_timers WHERE id = 1")
+
+    code, out, _ = await boostmon("replay", DATABASE_URL=owner_url)
+
+    assert 1 == code
+    assert "not read: position 4: an event of the member" in out
+    assert "`/cleartime` ends the timer, and `/settime` sets it anew" in out
+    assert "replay: 1 of 2 rows differ, mended" in out
+
+
+@pytest.mark.parametrize("document", [*SENSELESS.values(), NEWER])
+async def test_a_history_shows_what_can_be_read_and_why_the_rest_cannot(
+    owner: asyncpg.Connection, owner_url: str, document: str
+) -> None:
+    await spoil(owner, document)
+
+    told = await history(owner, SPOILT.user_id, guild_id=None, role_id=None)
+
+    assert [True, False] == [happening.event is not None for happening in told]
+    assert ["running", "unknown"] == [happening.after.state for happening in told]
+    assert ("newer version" in (told[1].unread or "")) == (document == NEWER)
+    code, out, _ = await boostmon("history", SPOILT.user_id, DATABASE_URL=owner_url)
+    assert 0 == code
+    assert "cannot be read: This timer holds an event that " in out
+
+
+@pytest.mark.parametrize("document", [*SENSELESS.values(), NEWER])
+async def test_who_is_erased_is_erased_all_the_same(
+    database: Database, owner: asyncpg.Connection, document: str
+) -> None:
+    await spoil(owner, document)
+
+    assert 1 == await end_timers(owner, handler_over(database), SPOILT.user_id, NOW)
+    assert 0 == await end_timers(owner, handler_over(database), SPOILT.user_id, NOW)
+
+    kinds = await owner.fetch("SELECT kind FROM effects WHERE position = 3 ORDER BY kind")
+    assert ["take_role"] == [row["kind"] for row in kinds]
+    await pay(owner)
+    pseudonym = await replace(owner, SPOILT.user_id)
+    ask = "SELECT count(*) FROM people WHERE user_id = $1"
+    assert [0, 1] == [await owner.fetchval(ask, name) for name in (SPOILT.user_id, pseudonym)]
+    assert (await check(owner)).clean
+
+
+async def test_clearing_ends_what_makes_no_sense_and_a_new_timer_may_begin(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    await spoil(owner, SENSELESS["a text for a number"])
+    handler = handler_over(database)
+    with pytest.raises(UnreadableEventError):
+        await handler.handle(SPOILT, SetTime(NOW, HOUR, M), slash())
+
+    handled = await handler.handle(SPOILT, Clear(NOW), slash())
+    await handler.handle(SPOILT, SetTime(NOW, HOUR, M), slash())
+
+    assert NoTimer() == handled.after
+    assert (await check(owner)).clean
+    assert [1, 3, 4] == [e.version for e in (await EventStore(database).read(SPOILT)).recorded]
+
+
+async def test_clearing_leaves_what_a_newer_version_wrote_to_that(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    await spoil(owner, NEWER)
+
+    with pytest.raises(UnknownEventError, match="newer version"):
+        await handler_over(database).handle(SPOILT, Clear(NOW), slash())
+
+
+@pytest.mark.usefixtures("others")
+@pytest.mark.parametrize("document", [*SENSELESS.values(), NEWER])
+async def test_a_sweep_ends_the_others(
+    database: Database, owner: asyncpg.Connection, document: str
+) -> None:
+    await spoil(owner, document)
+
+    swept = await sweeper_over(database).sweep(NOW + HOUR)
+
+    assert (3, 2) == (swept.due, swept.answered)
+    assert [SPOILT.user_id] == [
+        row["user_id"] for row in await owner.fetch("SELECT user_id FROM role_timers")
+    ]
+
+
+async def test_a_notice_of_an_event_that_makes_no_sense_is_owed_no_longer(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    await spoil(owner, SENSELESS["no fields"])
+
+    _, owed = await OwedEffects(database).all()
+
+    assert {"give_role": False, "notice": True} == {each.kind: each.moot for each in owed}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"), [(SENSELESS["no fields"], "make no sense"), (NEWER, "a newer BoostMon")]
+)
+async def test_doctor_says_which_it_is(owner: asyncpg.Connection, document: str, said: str) -> None:
+    await spoil(owner, document)
+
+    (finding,) = await look_at_drift(owner)
+
+    assert "red" == finding.colour
+    assert said in finding.found

@@ -87,7 +87,7 @@ def _table(happenings: list[Happening]) -> Table:
             timer.role_id,
             f"{happening.recorded_at.astimezone(UTC):{MOMENT}:%S}",
             happening.actor_id or SOURCES.get(happening.source, happening.source),
-            what(happening.event),
+            what(happening.event) if happening.event else f"cannot be read: {happening.unread}",
             f"{_stand(happening.before)} → {_stand(happening.after)}{_at(happening)}",
             "\n".join(became(effect, happening) for effect in happening.effects),
         ]
@@ -147,6 +147,8 @@ def _because(reason: str | None) -> str:
 
 def _at(happening: Happening) -> str:
     """Say when the event happened if that is not when it was recorded, as after an import."""
+    if happening.event is None:
+        return ""
     at, recorded = happening.event.at, happening.recorded_at.timestamp() * 1000
     return f" (at {moment(at, f'{MOMENT}:%S')})" if abs(recorded - at) >= MINUTE else ""
 
@@ -166,4 +168,4 @@ def _stand(stand: Stand) -> str:
         case Stand(state="paused", remaining_ms=left):
             return f"paused, {spoken(left)} left"
         case _:
-            return "none"
+            return stand.state

@@ -71,7 +71,8 @@ def show(report: Report, *, check: bool) -> None:
         _console().print(table)
         if len(report.drifts) > MOST_SHOWN:
             click.echo(f"only the first {MOST_SHOWN} are shown; --json has more")
-    _show_faults(report.broken)
+    _show_faults("broken", report.broken)
+    _show_faults("not read", report.unreadable)
     for remark in report.remarks:
         click.echo(f"note: {remark}")
     what = "replay --check" if check else "replay"
@@ -100,7 +101,8 @@ def show_past(past: Past) -> None:
         _console().print(table)
         if len(past.timers) > MOST_TIMERS:
             click.echo(f"only the first {MOST_TIMERS} are shown; --json has all")
-    _show_faults(past.broken)
+    _show_faults("broken", past.broken)
+    _show_faults("not read", past.unreadable)
     when = past.as_of.replace(tzinfo=None).isoformat(" ", "seconds")  # %Y has no zeros in front
     click.echo(f"{len(past.timers)} timers at {when} UTC, position {past.position}")
 
@@ -113,10 +115,10 @@ def _end(timer: PastTimer, as_of: datetime) -> tuple[str, str]:
     return f"{ends:%Y-%m-%d %H:%M:%S}", spoken(left) if left > 0 else "over"
 
 
-def _show_faults(broken: list[str]) -> None:
-    for fault in broken[:MOST_SHOWN]:
-        click.echo(f"broken: {fault}")
-    if len(broken) > MOST_SHOWN:
+def _show_faults(what: str, faults: list[str]) -> None:
+    for fault in faults[:MOST_SHOWN]:
+        click.echo(f"{what}: {fault}")
+    if len(faults) > MOST_SHOWN:
         click.echo("and more, which --json has")
 
 

@@ -78,7 +78,7 @@ def replay(*, check: bool, head: Head | None, as_of: datetime | None, as_json: b
         click.echo(msgspec.json.encode(report))
     else:
         show(report, check=check)
-    if report.broken or (check and not report.clean):
+    if report.broken or report.unreadable or (check and not report.clean):
         sys.exit(1)
 
 
@@ -88,7 +88,7 @@ def _look_back(as_of: datetime, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(found))
     else:
         show_past(found)
-    if found.broken:
+    if found.broken or found.unreadable:
         sys.exit(1)
 
 

@@ -12,9 +12,9 @@ from boostmon import machine
 from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.errors import EraseRefusedError, RejectedError
-from boostmon.events.document import decode
+from boostmon.events.document import Reading
 from boostmon.events.names import new_pseudonym
-from boostmon.events.timer import INITIAL, NoTimer, Timer, TimerId, evolve
+from boostmon.events.timer import NoTimer, TimerId
 from boostmon.projections.effects import (
     GIVE_ROLE,
     NOTICE,
@@ -71,13 +71,15 @@ async def end_timers(
 ) -> int:
     """End every timer of *user_id* at *now* (timer time); return how many there were.
 
+    Of one with an event that cannot be read nobody knows whether it runs: it is ended, too.
+
     The command ids are of the streams' numbers, since an id in them would outlive this.
     """
     ended = 0
     timers = await _timers(connection, user_id)
     for stream in await connection.fetch(statement("streams_of_person"), user_id):
         number, version = stream["stream_id"], stream["version"]
-        if isinstance(timers.get(number), NoTimer):  # one that is new is not among them
+        if number in timers and not _may_run(timers[number]):  # one that is new is not among them
             continue
         timer = TimerId(stream["guild_id"], user_id, stream["role_id"])
         origin = Origin(command_id=f"erase:{number}:{version}", source="cli")
@@ -128,13 +130,16 @@ async def replace(connection: Connection, user_id: str) -> str:
     return pseudonym
 
 
-async def _timers(connection: Connection, user_id: str) -> dict[int, Timer]:
+async def _timers(connection: Connection, user_id: str) -> dict[int, Reading]:
     """Fold the streams of a person; by their numbers."""
-    timers: dict[int, Timer] = {}
+    timers: dict[int, Reading] = {}
     for row in await connection.fetch(statement("events_of_person"), user_id):
-        before = timers.get(row["stream_id"], INITIAL)
-        timers[row["stream_id"]] = evolve(before, decode(row["data"]))
+        timers.setdefault(row["stream_id"], Reading()).take(row["data"])
     return timers
+
+
+def _may_run(timer: Reading) -> bool:
+    return timer.error is not None or not isinstance(timer.timer, NoTimer)
 
 
 async def debts_of(connection: Connection, user_id: str) -> list[Debt]:
@@ -159,7 +164,7 @@ async def _lock(connection: Connection) -> None:
 
 async def _refuse_unsettled(connection: Connection, user_id: str) -> None:
     timers = await _timers(connection, user_id)
-    if any(not isinstance(timer, NoTimer) for timer in timers.values()):
+    if any(map(_may_run, timers.values())):
         raise EraseRefusedError(
             "A timer of theirs was started meanwhile, so nothing was replaced; tell the staff, and "
             "run it again."

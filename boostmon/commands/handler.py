@@ -8,9 +8,15 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
-from boostmon.commands.decider import TimerCommand, as_recorded, decide
+from boostmon.commands.decider import Clear, TimerCommand, as_recorded, decide
 from boostmon.database.clock import Clock
-from boostmon.errors import ConcurrencyError, RejectedError, TimerElsewhereError
+from boostmon.errors import (
+    ConcurrencyError,
+    RejectedError,
+    TimerElsewhereError,
+    UnknownEventError,
+    UnreadableEventError,
+)
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated, Source
 from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import NoTimer, Timer, TimerEvent, TimerId, fold
@@ -144,7 +150,7 @@ class CommandHandler:
         at_version: int | None,
         again: Again | None,
     ) -> Handled | None:
-        history = await self._store.read(timer)
+        history = await self._read(timer, command)
         is_elsewhere = history.guild_id not in (None, timer.guild_id)
         if is_elsewhere and not _may_move(history, origin):
             raise _elsewhere(history, origin)
@@ -173,6 +179,19 @@ class CommandHandler:
                 raise error
             case Conflict():
                 return None
+
+    async def _read(self, timer: TimerId, command: TimerCommand) -> History:
+        """Read a history; one that cannot be read whole is enough to end the timer.
+
+        What a newer version wrote is ended for who is erased only.
+        """
+        try:
+            return await self._store.read(timer)
+        except UnknownEventError as error:
+            makes_no_sense = isinstance(error, UnreadableEventError)
+            if not isinstance(command, Clear) or not (makes_no_sense or command.reason == "erased"):
+                raise
+            return await self._store.read_in_part(timer)
 
     def _now(self, command: TimerCommand) -> TimerCommand:
         return command if self._clock is None else as_recorded(command, self._clock.now())

@@ -12,9 +12,9 @@ from boostmon.database.pool import Database
 from boostmon.errors import UnknownEventError
 from boostmon.events.append import Append, Appended, Failed, Outcome, call_for, check, outcome_of
 from boostmon.events.batching import Batching
-from boostmon.events.document import decode
+from boostmon.events.document import Reading
 from boostmon.events.sql import statement
-from boostmon.events.timer import Timer, TimerEvent, TimerId, fold
+from boostmon.events.timer import OnHold, Timer, TimerEvent, TimerId, fold
 
 MOST = 64  # pieces of several callers that are sent together
 
@@ -58,6 +58,25 @@ class History(Struct, frozen=True, dict=True):
         return tuple(entry for entry in self.recorded if entry.command_id == command_id)
 
 
+class PartOfHistory(History, frozen=True, kw_only=True):
+    """What can be read of a stream: how the timer stands is not known, but that there may be one.
+
+    *newest* is the version of its newest event.
+    """
+
+    newest: int
+
+    @property
+    def version(self) -> int:
+        """The version to expect when appending."""
+        return self.newest
+
+    @cached_property
+    def state(self) -> Timer:
+        """A timer of which nothing is left."""
+        return OnHold(since=0, at=0, paused_at=0, remaining_ms=0)
+
+
 class EventStore:
     """Reads and appends streams; every method may be repeated without harm.
 
@@ -90,6 +109,15 @@ class EventStore:
         if isinstance(history, UnknownEventError):
             raise history
         return history
+
+    async def read_in_part(self, timer: TimerId) -> History:
+        """Return the events of *timer* that can be read."""
+        rows = await self._database.fetch(statement("read"), [timer.user_id], [timer.role_id])
+        recorded, error = _recorded_in(rows)
+        if error is None:
+            return _history(timer, rows, recorded)
+        guild_id, newest = rows[0]["guild_id"], rows[-1]["version"]
+        return PartOfHistory(timer, guild_id, recorded, newest=newest)
 
     async def read_many(self, timers: Sequence[TimerId]) -> list[History | UnknownEventError]:
         """Return the histories of *timers* in their order; one unreadable harms no other."""
@@ -149,7 +177,7 @@ class EventStore:
         found: dict[int, list[Record]] = {}
         for row in await self._database.fetch(statement("read"), users, roles):
             found.setdefault(row["number"], []).append(row)
-        return [_history(timer, found.get(i, ())) for i, timer in enumerate(timers, start=1)]
+        return [_read(timer, found.get(i, ())) for i, timer in enumerate(timers, start=1)]
 
     async def _append(self, appends: Sequence[Append | Draft]) -> list[Outcome]:
         try:
@@ -200,12 +228,25 @@ def _piece(append: Append | Draft) -> Append:
     return append if isinstance(append, Append) else append()
 
 
-def _history(timer: TimerId, rows: Sequence[Record]) -> History | UnknownEventError:
-    try:
-        recorded = tuple(
-            RecordedEvent(decode(row["data"]), row["version"], row["position"], row["command_id"])
-            for row in rows
-        )
-    except UnknownEventError as error:
-        return error
+def _read(timer: TimerId, rows: Sequence[Record]) -> History | UnknownEventError:
+    recorded, error = _recorded_in(rows)
+    return error or _history(timer, rows, recorded)
+
+
+def _history(
+    timer: TimerId, rows: Sequence[Record], recorded: tuple[RecordedEvent, ...]
+) -> History:
     return History(timer, rows[0]["guild_id"] if rows else None, recorded)
+
+
+def _recorded_in(
+    rows: Sequence[Record],
+) -> tuple[tuple[RecordedEvent, ...], UnknownEventError | None]:
+    """Return the events that can be read, and why nobody knows how the timer stands."""
+    reading, recorded = Reading(), list[RecordedEvent]()
+    for row in rows:
+        event = reading.take(row["data"])
+        if not isinstance(event, UnknownEventError):
+            place = (row["version"], row["position"], row["command_id"])
+            recorded.append(RecordedEvent(event, *place))
+    return tuple(recorded), reading.error

@@ -6,13 +6,16 @@ which are minutes. An event once written is never renamed or removed; new fields
 
 from collections.abc import Iterable
 from functools import lru_cache, reduce
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+# What an event may say; PostgreSQL records nothing else (`is_event`).
+Number = Annotated[int, Meta(ge=0, le=999_999_999_999_999)]
+Minutes = Annotated[int, Meta(ge=0, le=99_999_999)]
 
 
 class TimerId(Struct, frozen=True, order=True):
@@ -32,15 +35,15 @@ def is_snowflake(text: str) -> bool:
 class Event(Struct, frozen=True, tag=True):
     """Something that happened to a timer."""
 
-    at: int
+    at: Number
 
 
 class TimerSet(Event, frozen=True):
     """A timer was started, or its end was set anew; *added*: by adding time where none was."""
 
-    duration_ms: int
-    expires_at: int
-    warning_minutes: tuple[int, ...]
+    duration_ms: Number
+    expires_at: Number
+    warning_minutes: tuple[Minutes, ...]
     warn_channel_id: str | None = None
     added: bool = False
 
@@ -48,32 +51,32 @@ class TimerSet(Event, frozen=True):
 class TimeAdded(Event, frozen=True):
     """A running timer got a later end, or one on hold a longer remainder."""
 
-    duration_ms: int
-    expires_at: int | None = None
-    remaining_ms: int | None = None
-    warning_minutes: tuple[int, ...] = ()
+    duration_ms: Number
+    expires_at: Number | None = None
+    remaining_ms: Number | None = None
+    warning_minutes: tuple[Minutes, ...] = ()
 
 
 class TimeRemoved(Event, frozen=True):
     """A running timer got an earlier end, or one on hold a shorter remainder."""
 
-    duration_ms: int
-    expires_at: int | None = None
-    remaining_ms: int | None = None
-    warning_minutes: tuple[int, ...] = ()
+    duration_ms: Number
+    expires_at: Number | None = None
+    remaining_ms: Number | None = None
+    warning_minutes: tuple[Minutes, ...] = ()
 
 
 class Paused(Event, frozen=True):
     """The countdown stopped; the member keeps the role."""
 
-    remaining_ms: int
+    remaining_ms: Number
 
 
 class Resumed(Event, frozen=True):
     """The countdown went on."""
 
-    expires_at: int
-    warning_minutes: tuple[int, ...]
+    expires_at: Number
+    warning_minutes: tuple[Minutes, ...]
 
 
 class Cleared(Event, frozen=True):
@@ -82,7 +85,7 @@ class Cleared(Event, frozen=True):
     What has come *because* of something newer than the reasons is still one of these.
     """
 
-    remaining_ms: int
+    remaining_ms: Number
     reason: Literal["asked", "role_deleted", "taken_by_hand", "erased"] = "asked"
     because: Literal["server_given_up"] | UnsetType = UNSET
 
@@ -90,8 +93,8 @@ class Cleared(Event, frozen=True):
 class WarningSent(Event, frozen=True):
     """The member is to be told that *minutes* are left until *expires_at*."""
 
-    minutes: int
-    expires_at: int
+    minutes: Number
+    expires_at: Number
     warn_channel_id: str | None = None
 
 

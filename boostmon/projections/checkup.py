@@ -1,14 +1,16 @@
 """Looks at the log, the read model and what Discord is owed, for `boostmon doctor`."""
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from asyncpg import Connection
 
+from boostmon.errors import UnreadableEventError
 from boostmon.events.newest import altered, density
 from boostmon.finding import Finding, green, red, yellow
 from boostmon.projections.open_effects import OUTAGE, OWED, OpenEffects, open_effects, unmarked
-from boostmon.projections.sampling import compare_sample
+from boostmon.projections.sampling import Sample, compare_sample
 from boostmon.projections.sql import statement
 
 NEWEST = 1_000  # events whose chain is verified
@@ -58,10 +60,23 @@ async def look_at_drift(connection: Connection) -> list[Finding]:
         remedy = "Run `boostmon replay`, which mends it, and find out who changed the table."
         return [red("log", found, remedy)]
     if sample.unreadable:
-        found = "There are events that only a newer BoostMon knows, in timers: "
-        found += f"{len(sample.unreadable)}."
-        return [red("log", found, "Update this one.")]
+        return list(_unreadable(sample))
     return [green("log", f"Of {sample.timers} timers compared, each row follows from the log.")]
+
+
+def _unreadable(sample: Sample) -> Iterator[Finding]:
+    senseless = [
+        number
+        for number, error in sample.unreadable.items()
+        if isinstance(error, UnreadableEventError)
+    ]
+    if senseless:
+        found = f"There are events that make no sense, in timers: {len(senseless)}."
+        yield red("log", found, "Run `boostmon replay --check`, which names them and what to do.")
+    if len(senseless) < len(sample.unreadable):
+        newer = len(sample.unreadable) - len(senseless)
+        found = f"There are events that only a newer BoostMon knows, in timers: {newer}."
+        yield red("log", found, "Update this one.")
 
 
 async def look_at_sweep(connection: Connection, now: int) -> list[Finding]:

@@ -4,15 +4,15 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-import msgspec
-from asyncpg import Connection
+from asyncpg import Connection, Record
 from msgspec import Struct
 
-from boostmon.errors import UnknownEventError
+from boostmon.errors import UnknownEventError, UnreadableEventError
 from boostmon.events.chain import Chain, Faults, Head, LoggedEvent
-from boostmon.events.document import decode, is_of_known_type
+from boostmon.events.document import decode, is_end
 from boostmon.events.log import read_log, read_seal
 from boostmon.events.timer import INITIAL, Timer, evolve
+from boostmon.projections.sql import statement
 
 Follow = Callable[[LoggedEvent], bool]
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
@@ -25,6 +25,27 @@ class Stream(Struct):
     timer: Timer = INITIAL
 
 
+class Unreadable(Struct, frozen=True):
+    """Why nobody knows how a timer stands: its last event that cannot be read, and the *cause*.
+
+    *altered*: it is not the event that was recorded there.
+    """
+
+    position: int
+    cause: UnknownEventError
+    altered: bool
+
+    @property
+    def why(self) -> str:
+        """Say it, and what to do, of an event that is as it was recorded."""
+        if isinstance(self.cause, UnreadableEventError):
+            return (
+                f"makes no sense ({self.cause.__cause__}), though it is as it was recorded; "
+                "`/cleartime` ends the timer, and `/settime` sets it anew"
+            )
+        return "is of a kind that only a newer version of BoostMon knows; update this one"
+
+
 NO_STREAM = Stream()
 STEP = 5_000  # events from one word on the progress to the next
 
@@ -35,14 +56,13 @@ class Fold:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self.streams: dict[int, Stream] = {}
-        self.unreadable: set[int] = set()
+        self.unreadable: dict[int, Unreadable] = {}
         self.events = 0
 
     def take(self, events: Iterable[LoggedEvent], follow: Follow = lambda _: True) -> None:
         """Take in the next *events*; *follow* tells of each whether it is the one recorded.
 
-        Raise `UnknownEventError` for one of a type that is not known. Of one that is not whole, or
-        not the one that was recorded, the stream is left out instead.
+        What cannot be read spoils its own stream alone, until that ends.
         """
         streams = self.streams
         for event in events:
@@ -54,13 +74,14 @@ class Fold:
                 self._note_gap(event, stream)
             stream.version = event.version
             try:
-                stream.timer = evolve(stream.timer, decode(event.data))
-            except (UnknownEventError, msgspec.DecodeError) as error:
-                if is_recorded and not is_of_known_type(event.data):
-                    raise _unknown(event) from error
-                if is_recorded:  # the bot's role may have written it past BoostMon
-                    self._faults.note(f"position {event.position}: the event cannot be read")
-                self.unreadable.add(event.stream)
+                happened = decode(event.data)
+            except UnknownEventError as error:
+                spoilt = Unreadable(event.position, error, altered=not is_recorded)
+                self.unreadable[event.stream] = spoilt
+            else:
+                stream.timer = evolve(stream.timer, happened)
+                if self.unreadable and is_end(happened):
+                    self.unreadable.pop(event.stream, None)
             self.events += 1
 
     def _note_gap(self, event: LoggedEvent, stream: Stream) -> None:
@@ -70,21 +91,14 @@ class Fold:
         )
 
 
-def _unknown(event: LoggedEvent) -> UnknownEventError:
-    return UnknownEventError(
-        f"The event at position {event.position} is of a kind that only a newer version of "
-        "BoostMon knows; update this one."
-    )
-
-
 class Folded(Struct, frozen=True, kw_only=True):
     """The log, added up; *broken* says what is wrong with it, *is_misread* as `Chain` has it.
 
-    Of *unreadable* streams nothing can be said: an event was replaced by one that makes no sense.
+    Of *unreadable* streams is said why; how their timers stand nobody knows.
     """
 
     streams: dict[int, Stream]
-    unreadable: set[int]
+    unreadable: dict[int, Unreadable]
     events: int
     head: Head
     broken: list[str]
@@ -116,6 +130,20 @@ async def fold_log(
         head=chain.head,
         broken=faults.told(),
         is_misread=chain.is_misread,
+    )
+
+
+async def told(connection: Connection, folded: Folded) -> list[str]:
+    """Name the timers that cannot be read, and what to do, as far as the chain bears them out."""
+    spoilt = {number: one for number, one in folded.unreadable.items() if not one.altered}
+    rows = await connection.fetch(statement("names_of_streams"), list(spoilt))
+    return [_told(row, spoilt[row["stream_id"]]) for row in rows]
+
+
+def _told(names: Record, spoilt: Unreadable) -> str:
+    return (
+        f"position {spoilt.position}: an event of the member {names['user_id']} (role "
+        f"{names['role_id']}, server {names['guild_id']}) {spoilt.why}"
     )
 
 

@@ -7,11 +7,10 @@ import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from boostmon.errors import UnknownPersonError
+from boostmon.errors import UnknownEventError, UnknownPersonError
 from boostmon.events.append import Source
-from boostmon.events.document import decode
+from boostmon.events.document import Reading
 from boostmon.events.timer import (
-    INITIAL,
     Cleared,
     Expired,
     NoTimer,
@@ -26,7 +25,6 @@ from boostmon.events.timer import (
     TimerId,
     TimerSet,
     WarningSent,
-    evolve,
     remaining_ms,
 )
 from boostmon.projections.effects import KINDS, EffectKind, EffectState
@@ -36,9 +34,12 @@ PREFETCH = 500
 
 
 class Stand(Struct, frozen=True, kw_only=True):
-    """How a timer stood at the moment of an event; *expires_at* is None unless it ran."""
+    """How a timer stood at the moment of an event; *expires_at* is None unless it ran.
 
-    state: Literal["none", "running", "paused"]
+    It is unknown behind an event that cannot be read, until the timer ends.
+    """
+
+    state: Literal["none", "running", "paused", "unknown"]
     expires_at: int | None = None
     remaining_ms: int = 0
 
@@ -71,19 +72,21 @@ class Happening(Struct, frozen=True, kw_only=True):
     """One event of a member's timer, with who caused it and what it changed.
 
     *actor_id* is None when nobody in person did; *recorded_at* is the database's clock.
+    *event* is None when it cannot be read, and *unread* says why.
     """
 
     position: int
     recorded_at: datetime
     timer: TimerId
     version: int
-    event: TimerEvent
+    event: TimerEvent | None
     source: Source
     actor_id: str | None
     command_id: str
     before: Stand
     after: Stand
     effects: list[Effect]
+    unread: str | None = None
 
     @property
     def notice_channel_id(self) -> str | None:
@@ -91,7 +94,7 @@ class Happening(Struct, frozen=True, kw_only=True):
         match self.event:
             case WarningSent(warn_channel_id=channel) | Expired(warn_channel_id=channel):
                 return channel
-            case TimerSet() | TimeAdded() | TimeRemoved() | Paused() | Resumed() | Cleared():
+            case TimerSet() | TimeAdded() | TimeRemoved() | Paused() | Resumed() | Cleared() | None:
                 return None
 
 
@@ -100,10 +103,9 @@ async def history(
 ) -> list[Happening]:
     """Return what happened to the timers of *user_id*, oldest first; None: in every server, role.
 
-    *user_id* may be a pseudonym. Raise `UnknownPersonError` for one that the log does not know,
-    and `UnknownEventError` for an event of a newer version.
+    *user_id* may be a pseudonym. Raise `UnknownPersonError` for one that the log does not know.
     """
-    happenings, timers = list[Happening](), dict[int, Timer]()
+    happenings, timers = list[Happening](), dict[int, Reading]()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         if await connection.fetchval(statement("person"), user_id) is None:
             raise UnknownPersonError(
@@ -114,13 +116,18 @@ async def history(
             statement("history_of_person"), user_id, guild_id, role_id, KINDS, prefetch=PREFETCH
         )
         async for row in rows:
-            before, event = timers.get(row["stream_id"], INITIAL), decode(row["data"])
-            after = timers[row["stream_id"]] = evolve(before, event)
-            happenings.append(_happening(row, event, before, after))
+            reading = timers.setdefault(row["stream_id"], Reading())
+            was = None if reading.error else reading.timer
+            event = reading.take(row["data"])
+            happenings.append(_happening(row, event, was, None if reading.error else reading.timer))
     return happenings
 
 
-def _happening(row: Record, event: TimerEvent, before: Timer, after: Timer) -> Happening:
+def _happening(
+    row: Record, found: TimerEvent | UnknownEventError, before: Timer | None, after: Timer | None
+) -> Happening:
+    event = None if isinstance(found, UnknownEventError) else found
+    at = event.at if event else int(row["recorded_at"].timestamp() * 1000)
     return Happening(
         position=row["position"],
         recorded_at=row["recorded_at"],
@@ -130,13 +137,16 @@ def _happening(row: Record, event: TimerEvent, before: Timer, after: Timer) -> H
         source=row["source"],
         actor_id=row["actor_id"],
         command_id=row["command_id"],
-        before=_stand(before, event.at),
-        after=_stand(after, event.at),
+        before=_stand(before, at),
+        after=_stand(after, at),
         effects=msgspec.json.decode(row["effects"], type=list[Effect]),
+        unread=None if event else str(found),
     )
 
 
-def _stand(timer: Timer, at: int) -> Stand:
+def _stand(timer: Timer | None, at: int) -> Stand:
+    if timer is None:
+        return Stand(state="unknown")
     left = remaining_ms(timer, at)
     match timer:
         case NoTimer():

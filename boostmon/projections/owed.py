@@ -10,7 +10,7 @@ from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.database.pool import Database
-from boostmon.errors import UnknownEventError
+from boostmon.errors import UnknownEventError, UnreadableEventError
 from boostmon.events.append import Source
 from boostmon.events.document import decode
 from boostmon.events.timer import Expired, TimerEvent, TimerId, WarningSent
@@ -280,15 +280,19 @@ def _owed_effect(row: Record) -> OwedEffect:
 
 
 def _is_moot(row: Record) -> bool:
+    facts = {"has_row": row["has_row"], "runs_until": row["runs_until"]}
     try:
         event = decode(row["data"])
+    except UnreadableEventError:  # of which nothing can be told
+        return row["kind"] == effects.NOTICE or not _is_true(row["kind"], None, **facts)
     except UnknownEventError:
         return False  # a newer version knows
-    facts = {"has_row": row["has_row"], "runs_until": row["runs_until"]}
     return not _is_true(row["kind"], event, **facts)
 
 
-def _is_true(kind: EffectKind, event: TimerEvent, *, has_row: bool, runs_until: int | None) -> bool:
+def _is_true(
+    kind: EffectKind, event: TimerEvent | None, *, has_row: bool, runs_until: int | None
+) -> bool:
     match kind:
         case "give_role":
             return has_row

@@ -6,7 +6,7 @@ from asyncpg import Connection, Record
 from msgspec import Struct
 
 from boostmon.projections.comparing import has_row
-from boostmon.projections.folding import Progress, Stream, fold_log
+from boostmon.projections.folding import Progress, Stream, fold_log, told
 from boostmon.projections.role_timers import image
 from boostmon.projections.snapshot import snapshot
 from boostmon.projections.sql import statement
@@ -32,6 +32,7 @@ class Past(Struct, frozen=True, kw_only=True):
     position: int
     timers: list[PastTimer]
     broken: list[str]
+    unreadable: list[str]
 
 
 async def past(connection: Connection, as_of: datetime, *, progress: Progress) -> Past:
@@ -44,12 +45,14 @@ async def past(connection: Connection, as_of: datetime, *, progress: Progress) -
             stream = folded.streams.get(names["stream_id"])
             if stream and has_row(stream) and names["stream_id"] not in folded.unreadable:
                 timers.append(_timer(names, stream))
+        unreadable = await told(connection, folded)
     timers.sort(key=lambda timer: (timer.guild_id, timer.expires_at, timer.user_id, timer.role_id))
     return Past(
         as_of=as_of,
         position=until,
         timers=timers,
         broken=folded.broken,
+        unreadable=unreadable,
     )
 
 

@@ -11,7 +11,7 @@ from boostmon.database.turns import turn
 from boostmon.errors import DatabaseError
 from boostmon.events.chain import Head
 from boostmon.projections.comparing import Compared, Drift, compare
-from boostmon.projections.folding import Folded, Progress, fold_log
+from boostmon.projections.folding import Folded, Progress, fold_log, told
 from boostmon.projections.repair import mend
 from boostmon.projections.snapshot import snapshot
 from boostmon.projections.sql import statement
@@ -33,6 +33,7 @@ def silent(_what: str, _done: int, _of: int) -> None:
 class Report(Struct, frozen=True, kw_only=True):
     """What a replay found: *timers* rows that the log asks for, and what differed.
 
+    *unreadable* are the timers of which nobody knows how they stand; their rows were not compared.
     Of very many *drifts* and *broken* these are the first. *remarks* is what harms nothing.
     """
 
@@ -43,12 +44,13 @@ class Report(Struct, frozen=True, kw_only=True):
     rows_mended: int = 0
     drifts: list[Drift]
     broken: list[str]
+    unreadable: list[str]
     remarks: list[str] = []
 
     @property
     def clean(self) -> bool:
-        """Whether every row follows from the log and the chain is whole."""
-        return not self.rows_differing and not self.broken
+        """Whether every row follows from the log, which is whole and can be read."""
+        return not self.rows_differing and not self.broken and not self.unreadable
 
 
 async def check(
@@ -88,8 +90,9 @@ async def _compare(
         until = await connection.fetchval(statement("head"))
         folded = await fold_log(connection, until=until, noted=noted, progress=progress)
         broken = [*folded.broken, *await _cut_off(connection, folded, until)]
+        unreadable = await told(connection, folded)
         compared = await compare(connection, folded, progress)
-    return _report(folded, compared, broken), compared
+    return _report(folded, compared, broken, unreadable), compared
 
 
 async def _cut_off(connection: Connection, folded: Folded, until: int) -> list[str]:
@@ -111,7 +114,7 @@ async def _cut_off(connection: Connection, folded: Folded, until: int) -> list[s
     return broken
 
 
-def _report(folded: Folded, compared: Compared, broken: list[str]) -> Report:
+def _report(folded: Folded, compared: Compared, broken: list[str], unreadable: list[str]) -> Report:
     return Report(
         events=folded.events,
         timers=compared.timers,
@@ -119,6 +122,7 @@ def _report(folded: Folded, compared: Compared, broken: list[str]) -> Report:
         rows_differing=len(compared.differing),
         drifts=compared.drifts,
         broken=broken,
+        unreadable=unreadable,
         remarks=[MISREAD] if folded.is_misread else [],
     )
 

@@ -4,19 +4,18 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.errors import UnknownEventError
-from boostmon.events.document import decode
-from boostmon.events.timer import evolve
+from boostmon.events.document import Reading
 from boostmon.projections.comparing import Drift, drifts_of, has_row
 from boostmon.projections.folding import NO_STREAM, Stream
 from boostmon.projections.sql import statement
 
 
 class Sample(Struct, frozen=True):
-    """How many timers were compared, the drifts among them, and those with unknown events."""
+    """How many timers were compared, the drifts among them, and why some cannot be read."""
 
     timers: int
     drifts: list[Drift]
-    unreadable: set[int]
+    unreadable: dict[int, UnknownEventError]
 
 
 async def compare_sample(connection: Connection, size: int) -> Sample:
@@ -36,13 +35,13 @@ async def compare_sample(connection: Connection, size: int) -> Sample:
     return Sample(len(numbers), drifts, unreadable)
 
 
-async def _fold(connection: Connection, numbers: list[int]) -> tuple[dict[int, Stream], set[int]]:
-    streams, unreadable = dict[int, Stream](), set[int]()
+async def _fold(
+    connection: Connection, numbers: list[int]
+) -> tuple[dict[int, Stream], dict[int, UnknownEventError]]:
+    streams, readings = dict[int, Stream](), dict[int, Reading]()
     for row in await connection.fetch(statement("events_of_streams"), numbers):
-        stream = streams.setdefault(row["stream_id"], Stream())
-        try:
-            stream.timer = evolve(stream.timer, decode(row["data"]))
-        except UnknownEventError:
-            unreadable.add(row["stream_id"])
-        stream.version = row["version"]
-    return streams, unreadable
+        reading = readings.setdefault(row["stream_id"], Reading())
+        reading.take(row["data"])
+        streams[row["stream_id"]] = Stream(row["version"], reading.timer)
+    errors = {number: reading.error for number, reading in readings.items() if reading.error}
+    return streams, errors
