@@ -121,6 +121,21 @@ def test_another_role_is_served_before_those_that_failed() -> None:
     assert new == backlog.take(0.0, at_once)
 
 
+def test_what_failed_in_this_process_waits_behind_what_is_new() -> None:
+    backlog = backlog_of(owed(number) for number in range(1, 6))
+    for failed in all_now(backlog, 0.0):
+        backlog.postpone(failed, 1.0, 0.5)
+    new = structs.replace(owed(60), role_id="s")
+    backlog.replace([new], 1.0)
+    assert [60, 1, 2, 3, 4, 5] == streams(all_now(backlog, 1.0))
+
+
+def test_a_notice_that_failed_waits_behind_a_new_one_of_its_channel() -> None:
+    failed = [structs.replace(owed(number, NOTICE), tried=True) for number in range(1, 6)]
+    backlog = backlog_of([*failed, owed(60, NOTICE)])
+    assert [60, 1, 2, 3, 4, 5] == streams(all_now(backlog, 0.0))
+
+
 @pytest.mark.parametrize("how", ["while it was read", "while it was tried", "before it was stuck"])
 def test_haste_survives_a_reload(how: str) -> None:
     backlog = backlog_of([owed(1)])
