@@ -731,6 +731,23 @@ async def test_nothing_waits_longer_than_the_longest_backoff_after_a_clock_went_
     assert LONGEST_WAIT >= 1.2 * receipts.SLOWEST_RETRY
 
 
+@pytest.mark.parametrize(
+    ("ago", "urgent"),
+    [("0 s", True), ("1 minute", False), ("-1 minute", False), ("-1 hour", False)],
+)
+async def test_what_was_tried_is_waited_for_for_seconds_whatever_a_clock_does(
+    database: Database, owner: asyncpg.Connection, ago: str, *, urgent: bool
+) -> None:
+    await handler_over(database).handle(fresh_timer(), SetTime(0, HOUR, M), slash())
+    await owner.execute("UPDATE effects SET attempts = 1")
+    await owner.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+    await owner.execute("UPDATE events SET recorded_at = now() - $1::text::interval", ago)
+
+    _, [owed] = await OwedEffects(database).all()
+
+    assert urgent is owed.urgent
+
+
 @pytest.mark.parametrize("everywhere", [True, False])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 async def test_a_429_is_waited_out_and_nothing_is_lost_or_done_twice(

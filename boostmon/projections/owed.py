@@ -253,7 +253,8 @@ def _owed(row: Record) -> Owed:
 
 def _is_waited_for(row: Record) -> bool:
     """Tell whether a person waits for an effect, who was told nothing of it yet."""
-    is_new: bool = row["attempts"] == 0 or row["recorded_ago"] < REPLY_WAITS
+    # A clock that went back makes nothing new again.
+    is_new: bool = row["attempts"] == 0 or abs(row["recorded_ago"]) < REPLY_WAITS
     return is_new and row["source"] == "slash"
 
 
