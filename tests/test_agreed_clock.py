@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from boostmon import machine
 from boostmon.database import agreed_clock
@@ -307,6 +308,29 @@ async def test_a_database_that_is_away_is_taken_to_go_on(
         world.set(host=HOUR)
         await clock.measure(database)
         assert ("database", True) == (followed(clock), world.is_right(clock))
+
+
+async def test_the_log_says_whose_time_is_followed_each_time_that_it_changes(
+    world: World, database: Database
+) -> None:
+    with capture_logs() as told:
+        clock = await world.clock(database)
+        await clock.measure(database)
+        world.set(database=2 * HOUR, discord=-2 * HOUR)
+        for _ in range(2):
+            await clock.measure(database)
+            await world.answer(clock)
+        world.let_pass(HOLD)
+        await world.answer(clock)
+        await clock.measure(database)
+
+    said = [(line["log_level"], line["event"], line.get("clock")) for line in told]
+    assert [
+        ("info", "timer time follows", "database"),
+        ("info", "timer time follows", "host"),
+        ("error", "the clocks disagree; nothing ends until two agree", None),
+        ("error", "the clocks disagree; one is followed", "discord"),
+    ] == [line for line in said if "clocks disagree" in line[1] or "follows" in line[1]]
 
 
 async def test_a_clock_that_was_never_measured_tells_no_time(database: Database) -> None:

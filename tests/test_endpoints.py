@@ -16,7 +16,9 @@ from boostmon.bot.pace import Limits, Pace
 from boostmon.bot.reading import Reading
 from boostmon.bot.vitals import ALLOWANCE, Body, Vitals
 from boostmon.commands.handler import CommandHandler
+from boostmon.database.agreed_clock import AgreedClock
 from boostmon.database.load import Load
+from boostmon.database.witnesses import NAMES, Offsets, judge
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.projections.effects import OpenEffects
 from tests.process import Pages, free_port
@@ -123,6 +125,36 @@ async def test_a_sweep_is_late_after_two_intervals_and_an_allowance(
             "clock": True,
             "sweep": False,
         } == await pages.ready()
+
+
+HOUR_MS = 3_600_000.0
+
+
+@pytest.mark.parametrize(
+    ("database", "discord", "followed"),
+    [(0.0, 500.0, "database"), (HOUR_MS, 500.0, "host"), (HOUR_MS, -HOUR_MS, None)],
+)
+async def test_who_is_followed_is_told_and_nobody_who_is_not_borne_out(
+    pages: Pages,
+    vitals: Vitals,
+    told: Told,
+    *,
+    database: float,
+    discord: float,
+    followed: str | None,
+) -> None:
+    clock = AgreedClock(one_witness=False)
+    offsets: Offsets = {"database": database, "host": 0.0, "discord": discord}
+    clock._judgement = judge(offsets, one_witness=False, now=0.0)  # noqa: SLF001 - as if measured
+
+    with vitals.of(body(told, clock=clock)):
+        assert (followed is not None) is (await pages.ready())["clock"]
+        assert float(followed is not None) == await pages.value("boostmon_clock_trusted")
+        for name in NAMES:
+            value = await pages.value("boostmon_clock_followed", clock=name)
+            assert float(name == followed) == value
+        ahead = (database - clock._judgement.offset) / 1000  # noqa: SLF001
+        assert ahead == await pages.value("boostmon_clock_ahead_seconds", clock="database")
 
 
 async def test_who_stands_by_is_ready(pages: Pages, vitals: Vitals, told: Told) -> None:
