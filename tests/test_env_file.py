@@ -291,6 +291,15 @@ def test_a_link_to_nothing_is_no_crash(file: Path, leads_to: str) -> None:
         assert refusal(file).startswith(".env cannot be read (")
 
 
+@pytest.mark.parametrize("value", [r"it\'s", r"\'", r"!\"#$%&\'()*+,-./:;<=>?@[\]^_`{|}~"])
+def test_a_password_as_compose_takes_it_is_left_to_compose(file: Path, value: str) -> None:
+    file.write_text(f"POSTGRES_PASSWORD='{value}'\nPORT=80\n", encoding="utf-8")
+    assert {"PORT": "80"} == read_env_file(file, {})
+
+    file.write_text(f"DISCORD_TOKEN='{value}'\n", encoding="utf-8")
+    assert "in line 1; put the value of DISCORD_TOKEN into single quotes" in refusal(file)
+
+
 def test_variables_of_others_are_left_to_them(file: Path) -> None:
     file.write_text("PATH=/x\nPOSTGRES_PASSWORD=x\nPORTS=1\nPORT=80\n", encoding="utf-8")
 

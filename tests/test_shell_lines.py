@@ -38,7 +38,7 @@ NOT_TYPED = {  # how they begin, and why nobody types them here
     "systemctl ": "needs systemd at work; test_deploying.py verifies the unit",
     "cp .env.example ": "test_env_file.py reads the file",
     "chmod 600 .env": "as above",
-    "docker ": "needs an engine; docs/deploying.md says that it was not tried",
+    "docker ": "needs an engine; docs/deploying.md says what was seen on one",
 }
 RESTORES = "pg_restore "  # test_backup.py runs such a block whole, into an empty database
 GOES_ON = {  # what is said once it is at work

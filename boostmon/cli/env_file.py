@@ -18,6 +18,7 @@ LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 VALUE = re.compile(
     r"""'(?P<single>[^']*)'|"(?P<double>[^"$\\`]*)"|(?P<bare>[^\s'"$\\`#][^\s'"$\\`]*|)"""
 )
+ESCAPED = re.compile(r"'(\\'|[^'])*'")  # how Compose takes a password with a ' in it
 
 
 class EnvFile(Struct, frozen=True):
@@ -80,6 +81,8 @@ def _assignments(text: str) -> Iterator[tuple[int, str, str]]:
         if parts is None:
             raise _malformed(number, "write NAME=value, and a comment on a line of its own")
         name, value = parts["name"], VALUE.fullmatch(parts["value"])
+        if value is None and not OURS.fullmatch(name) and ESCAPED.fullmatch(parts["value"]):
+            continue
         if value is None or not parts["value"].isprintable():
             raise _malformed(number, f"put the value of {name} into single quotes, on one line")
         yield number, name, value["single"] or value["double"] or value["bare"] or ""
