@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from boostmon.bot.member_facts import Membership
 from boostmon.bot.reconciler import (
     AGAIN_AFTER,
     BETWEEN_PASSES,
+    EVERY,
     PAGE,
     PATIENCE,
     TRIES,
@@ -258,6 +260,27 @@ async def test_members_are_asked_for_by_hundreds_and_roles_once_a_server(bench: 
     assert (["1", "2"], 2 * PAGE + 2) == (bench.gateway.roles_asked, bench.count.members)
 
 
+async def test_each_question_keeps_the_pace_of_the_gateway(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept, sleep = list[float](), asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    for number in range(2 * PAGE + 1):
+        bench.has("1", timed(str(1_000 + number), VIP), VIP)
+    bench.has("2", timed("11", VIP), VIP)
+    monkeypatch.setattr(reconciler, "EVERY", EVERY)
+    monkeypatch.setattr(reconciler, "asyncio", SimpleNamespace(sleep=note))
+    async with at_work(bench.reconciler.run()):
+        await bench.passed()
+
+    assert len(bench.gateway.asked) == slept.count(EVERY) == 4
+    assert 60 / EVERY <= 0.75 * 120  # of the 120 in a minute; heartbeats and others have the rest
+
+
 async def test_without_timers_nobody_is_asked_for(bench: Bench) -> None:
     async with at_work(bench.reconciler.run()):
         await bench.passed()
@@ -356,6 +379,36 @@ async def test_all_are_compared_after_a_start_and_then_nobody_for_hours(bench: B
 
     assert 2 == len(bench.gateway.asked)
     assert 2 * BETWEEN_PASSES <= 24 * 3600
+
+
+@pytest.mark.parametrize("how", ["came back", "did not answer"])
+async def test_what_is_compared_alone_puts_off_no_pass_through_all(bench: Bench, how: str) -> None:
+    bench.has("1", timed("11", VIP))
+    bench.has("2", timed("12", VIP))
+    if how == "did not answer":
+        bench.gateway.silent["1"] = TRIES
+    async with at_work(bench.reconciler.run()):
+        await bench.passed()
+        asked = len(bench.gateway.asked)
+        bench.machine.now += BETWEEN_PASSES - 10
+        if how == "came back":
+            bench.reconciler.server_returned("1")
+        await turns(lambda: len(bench.gateway.asked) == asked + 1)
+        await bench.quiet()
+
+        bench.machine.now += 20
+        await turns(lambda: len(bench.gateway.asked) == asked + 3)
+
+    assert [("1", 1), ("1", 1), ("2", 1)] == bench.gateway.asked[asked:]
+
+
+async def test_all_are_compared_every_twelve_hours_again_and_again(bench: Bench) -> None:
+    bench.has("1", timed("11", VIP))
+    async with at_work(bench.reconciler.run()):
+        await bench.passed()
+        for passes in range(2, 6):
+            await bench.passed(after=BETWEEN_PASSES + 1)
+            assert passes == len(bench.gateway.asked)
 
 
 async def test_who_stands_by_compares_nobody_until_it_takes_over(bench: Bench) -> None:
