@@ -1763,12 +1763,12 @@ async def test_a_role_change_that_knows_no_such_member_is_tried_again_while_they
 
 @pytest.mark.parametrize("code", NOBODY)
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_a_member_whom_no_answer_knew_for_a_minute_is_looked_at_again(
+async def test_a_member_whom_two_answers_did_not_know_is_looked_at_again(
     scene: Scene, method: str, code: int
 ) -> None:
     kind = await owed(scene, method)
     await scene.fault(method=method, path=ROLE_ROUTE, code=code)
-    await scene.fault(method="GET", path=MEMBER_ROUTE, code=code, times=2)
+    await scene.fault(method="GET", path=MEMBER_ROUTE, code=code)
 
     await scene.carry_out(kind)
     assert ([], 1) == (await scene.open(), len(await scene.in_doubt()))
@@ -1776,6 +1776,40 @@ async def test_a_member_whom_no_answer_knew_for_a_minute_is_looked_at_again(
 
     assert (["VIP"] if method == "PUT" else []) == scene.roles()
     assert ["not_held" if method == "PUT" else "held_after_end"] == scene.found
+
+
+async def test_a_member_whom_the_gateway_knows_is_looked_at_until_all_answers_do(
+    scene: Scene,
+) -> None:
+    kind = await owed(scene, "DELETE")
+    await scene.fault(method="DELETE", path=ROLE_ROUTE, code=10007)
+    await scene.fault(method="GET", path=MEMBER_ROUTE, code=10007, times=None)
+    await scene.carry_out(kind)
+
+    for _ in range(5):
+        await scene.doubts_due()
+        assert AGAIN_AFTER == await scene.look()
+    await scene.disarm()
+    await scene.agree()
+
+    assert ([], ["held_after_end"]) == (scene.roles(), scene.found)
+
+
+@pytest.mark.parametrize("tells", ["nothing", "too late"])
+async def test_what_the_gateway_does_not_tell_of_a_member_keeps_no_doubt_open(
+    scene: Scene, tells: str
+) -> None:
+    def told(_: object) -> None:
+        if tells == "too late":
+            raise TimeoutError
+
+    scene.members.tells = told
+    await scene.given()
+    await scene.member("leave")
+    await scene.clear()
+    await scene.carry_out(TAKE_ROLE)
+
+    assert 3 == await scene.agree()
 
 
 async def test_a_member_whom_discord_does_not_know_behind_a_missing_right_is_looked_at_again(

@@ -127,12 +127,16 @@ class Agreement:
             log.info("member not read", member=user_id, server=guild_id, reason=str(error))
             is_refused = isinstance(error, RefusedError) and not passes(error)
             return await self._put_off(before, REFUSED_AFTER if is_refused else AGAIN_AFTER)
+        in_doubt = [standing.number for standing in before if standing.in_doubt]
+        if in_doubt and reading.seen is None and await self._told(guild_id, user_id):
+            log.info("a member is away by REST alone", member=user_id, server=guild_id)
+            return await self._put_off(before, AGAIN_AFTER)
         stands_still = await self._standings.of_member(guild_id, user_id) == before
         if not stands_still or not self._may_act(reading):
             return AGAIN_AFTER
         try:
             pauses = [await self._act(standing, reading) for standing in before]
-            await self._standings.looked([s.number for s in before if s.in_doubt])
+            await self._standings.looked(in_doubt)
         finally:
             self._recheck(before)
         return min((pause for pause in pauses if pause is not None), default=None)
@@ -205,6 +209,13 @@ class Agreement:
             self._reopened.discard(number)
             self._relay.recheck(number)
 
+    async def _told(self, guild_id: str, user_id: str) -> Mapping[str, Membership] | None:
+        """Return the member as the gateway tells of them; None when it does not tell."""
+        try:
+            return await self._members.memberships(guild_id, [user_id])
+        except TimeoutError:
+            return None
+
     async def _missing(
         self, standing: Standing, given: RoleChange, reading: Reading
     ) -> float | None:
@@ -241,11 +252,7 @@ class Agreement:
         What REST shows alone may be cut short, or be of somewhere that lags behind.
         """
         guild_id, user_id, role_id = astuple(standing.timer)
-        try:
-            seen = await self._members.memberships(guild_id, [user_id])
-        except TimeoutError:
-            seen = None
-        member = None if seen is None else seen.get(user_id)
+        member = (await self._told(guild_id, user_id) or {}).get(user_id)
         is_missing = member is not None and role_id not in member.roles
         if not is_missing:
             log.info("a role is missing by REST alone", timer=standing.timer)
