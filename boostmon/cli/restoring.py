@@ -4,7 +4,6 @@ import asyncio
 import os
 from pathlib import Path
 
-import asyncpg
 import click
 import msgspec
 from msgspec import Struct
@@ -89,7 +88,7 @@ async def _look(place: Place, judged: ExportFile, lost: DatabaseUnavailableError
     try:
         async with place.owner(wait=PATIENCE) as owner:
             arrived = await has_arrived(owner, judged)
-    except (DatabaseError, asyncpg.LockNotAvailableError) as error:
+    except DatabaseError as error:
         raise DatabaseUnavailableError(
             f"{lost} Nobody knows whether the export was written; run the same import again, which "
             "is refused if it was."

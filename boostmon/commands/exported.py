@@ -10,7 +10,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from boostmon.commands.export_judge import Judge, Stream
-from boostmon.errors import ImportRefusedError
+from boostmon.errors import DatabaseUnavailableError, ImportRefusedError
 from boostmon.events.chain import Seal
 from boostmon.events.export import read_line
 from boostmon.events.sql import statement
@@ -122,11 +122,14 @@ async def restore(
 async def has_arrived(connection: Connection, file: ExportFile) -> bool:
     """Tell whether *file* was written into the log of *connection*, when nobody writes there.
 
-    Raise `asyncpg.LockNotAvailableError` while somebody does.
+    Raise `DatabaseUnavailableError` while somebody does.
     """
     async with connection.transaction(isolation="read_committed"):
         await connection.execute(PATIENCE)
-        await connection.execute("SELECT lock_log()")
+        try:
+            await connection.execute("SELECT lock_log()")
+        except asyncpg.LockNotAvailableError as error:
+            raise DatabaseUnavailableError from error
         digest = await connection.fetchval(statement("hash_at"), file.events)
     return digest is not None and f"{file.events}:{digest.hex()}" == file.head
 
