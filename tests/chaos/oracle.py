@@ -133,6 +133,7 @@ def _before(entry: Json, evidence: Evidence) -> str:
     """Tell what was asked there in the last seconds: how long ago, and what was answered."""
     there = [e for e in evidence.state["requests"] if e["path"] == entry["path"]]
     early = [e for e in there if 0 <= entry["at_ms"] - e["at_ms"] < FOREIGN_MS]
-    return ", ".join(
-        f"{entry['at_ms'] - e['at_ms']} ms {e['method']} {e.get('status')}" for e in early
-    )
+    lately = [e for e in evidence.state["requests"] if 0 <= entry["at_ms"] - e["at_ms"] < 1000]
+    told = [f"{entry['at_ms'] - e['at_ms']} ms {e['method']} {e.get('status')}" for e in early]
+    asked = Counter(f"{e['method']} {e['route']}" for e in lately)
+    return f"{', '.join(told)}; of all {len(lately)} in a second: {dict(asked)}"
