@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak clients fix dist lock
+.PHONY: help demo test check bench soak matrix clients fix dist lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: .venv/.ready .venv-bench/.ready ## Measure the hot paths beside their lim
 
 soak: .venv/.ready ## Hurt real processes for MINUTES, with OLD=1 beside the release before; an oracle judges
 	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(IN_LIFE),--in-life) $(if $(OLD),--old)
+
+matrix: .venv/.ready ## Live a whole life over servers of every kind, ROWS at random (SEED=1)
+	$(BIN)/python -m tests.matrix --rows $(or $(ROWS),60) --seed $(or $(SEED),1)
 
 clients: .venv-clients/.ready .venv-clients/node/.ready ## Install bots of other libraries, which tests put into the sandbox
 

@@ -64,6 +64,13 @@ class DatabaseConfig(Struct, frozen=True, kw_only=True, rename="upper"):
             raise ConfigurationError(
                 "BOOSTMON_OWNER_DATABASE_URL is set but DATABASE_URL is not; set both, or neither."
             )
+        try:
+            Path(self.boostmon_data_dir or "").expanduser()
+        except RuntimeError as error:
+            raise ConfigurationError(
+                "BOOSTMON_DATA_DIR names the home of an account that is not there; write the whole "
+                "path."
+            ) from error
 
     def __repr__(self) -> str:
         return f"DatabaseConfig({masked(self.database_url or 'embedded')})"
@@ -226,7 +233,9 @@ def is_loopback(url: str) -> bool:
 
 
 def _refuse_habit(name: str, text: str, hint: Any) -> None:
-    """Refuse what was copied along with a value."""
+    """Refuse what was copied along with a value, and bytes that are no letters."""
+    if not text.isascii() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):  # noqa: PLR2004 - which stand for such bytes
+        raise ConfigurationError(f"{name} holds bytes that are not UTF-8; write it in UTF-8.")
     if text[0] in QUOTES:
         raise ConfigurationError(
             f"{name} begins with a quotation mark; leave it out, for only a shell takes it away."

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -14,12 +15,15 @@ from boostmon.commands.js_table import read_table
 from boostmon.database.connection import session
 from boostmon.database.migrate import migrate
 from boostmon.database.pool import Database
+from boostmon.database.provision import NAME
 from boostmon.errors import DatabaseError, ImportRefusedError
 from boostmon.events.nesting import DEEPEST
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE
+from tests.cluster import single
 from tests.databases import Schema, TestServer, as_bot, schema
-from tests.javascript_bot import put, their_database
+from tests.javascript_bot import TABLE, put, their_database
+from tests.test_cli import boostmon
 from tests.timers import CHANNEL, GUILD, ROLE, M
 
 NOW = 1_700_000_000_000
@@ -342,3 +346,48 @@ async def test_migrate_leaves_their_table_alone_and_names_the_command_that_bring
     assert ["role_timers"] == [row[0] for row in await table.fetch(names, theirs.name)]
     async with schema(server) as ours, session(ours.owner_url) as connection:
         await migrate(connection)
+
+
+@pytest.mark.parametrize("kind", ["bigint", "numeric", "text"])
+async def test_ids_may_be_numbers(
+    kind: str, theirs: Schema, table: asyncpg.Connection, database: Database
+) -> None:
+    await put(table, USER, ROLE, expires_at=END, warn_channel_id=CHANNEL)
+    for column in ("user_id", "role_id", "warn_channel_id"):
+        await table.execute(
+            f"ALTER TABLE role_timers ALTER COLUMN {column} TYPE {kind} USING {column}::{kind}"
+        )
+
+    judged = await read_table(theirs.owner_url, GUILD)
+
+    (timer,) = judged.timers
+    assert (USER, ROLE, CHANNEL) == (
+        timer.timer.user_id,
+        timer.timer.role_id,
+        timer.warn_channel_id,
+    )
+    assert ["imported"] == [each.outcome for each in await importer(database).run(judged)]
+
+
+async def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
+    async with single() as node:
+        kind = f"OWNER {NAME} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        await node.ask(f"CREATE DATABASE stray {kind}", database="postgres")
+        url = node.url(NAME, "stray")
+        async with session(url) as owner:
+            await owner.execute(TABLE)
+            stray = "convert_from('\\xe9'::bytea, 'SQL_ASCII')"  # é, as Latin-1 has it
+            await put(owner, USER, ROLE, expires_at=END)
+            await owner.execute(f"UPDATE role_timers SET warn_channel_id = {stray}")  # noqa: S608
+        with pytest.raises(
+            ImportRefusedError, match=r"has text that is not UTF-8 .* there\. Nothing"
+        ):
+            await read_table(url, GUILD)
+        outcome = await boostmon(
+            "import", "--from-database", url, "--guild", GUILD, BOOSTMON_DATA_DIR=str(tmp_path)
+        )
+        with pytest.raises(DatabaseError, match=r"has text that is not UTF-8 .* correct it there"):
+            async with session(url) as owner:  # of any other command
+                await owner.fetch("SELECT warn_channel_id FROM role_timers")
+
+    assert "has text that is not UTF-8" in outcome.sentence

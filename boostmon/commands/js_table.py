@@ -20,6 +20,7 @@ OPTION = "--from-database"
 OLDEST = 10  # what is only read may be older than what BoostMon lives in
 NEEDED = ("user_id", "role_id", "expires_at")
 OURS = "next_due_at"
+IDS = {"user_id", "role_id", "guild_id", "warn_channel_id"}
 MOST_ROWS = 1_000_000
 PAGE = 1_000
 
@@ -45,6 +46,11 @@ async def _snapshot(url: str, label: str) -> AsyncIterator[Connection]:
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield connection
+        except asyncpg.CharacterNotInRepertoireError as error:
+            raise ImportRefusedError(
+                f"{label} has text that is not UTF-8 ({error}), which a database of "
+                "SQL_ASCII takes; correct it there. Nothing was written."
+            ) from error
         except asyncpg.InsufficientPrivilegeError as error:
             raise ImportRefusedError(
                 f"{label} may not be read ({error}); let {OPTION} name a role that may."
@@ -71,7 +77,10 @@ class _Rows:
 
     def add(self, document: str) -> None:
         """Judge a row, given as JSON."""
-        fields = self._judge.fields(self._decoded(document), "a row")
+        fields = dict(self._judge.fields(self._decoded(document), "a row"))
+        for name in IDS & fields.keys():  # a table may have them as bigint or numeric
+            if type(fields[name]) is int:
+                fields[name] = str(fields[name])
         user = self._judge.snowflake(fields["user_id"], "a user_id")
         role = self._judge.snowflake(fields["role_id"], f"the role_id of user {user}")
         where = f"the row of user {user} and role {role}"

@@ -225,6 +225,11 @@ async def session(
         if not connection.is_closed() and not isinstance(error, NAMED):
             raise
         raise connector.unavailable(error) from error
+    except asyncpg.CharacterNotInRepertoireError as error:
+        raise DatabaseError(
+            f"The database at {masked(url)} has text that is not UTF-8 ({error}), which one "
+            "of SQL_ASCII takes; find out who has written it, and correct it there."
+        ) from error
     finally:
         await _close(connection)
 
