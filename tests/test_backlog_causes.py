@@ -7,6 +7,8 @@ import pytest
 from msgspec import structs
 
 from boostmon.bot.backlog import Backlog
+from boostmon.bot.causes import CERTAIN
+from boostmon.bot.refusals import INVITE, LOG_IN_ANEW
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, EffectKind
 from boostmon.projections.owed import Owed
 from tests.test_backlog import at_once, owed
@@ -46,6 +48,58 @@ def test_of_what_is_stuck_for_one_cause_one_is_tried_and_another_the_next_time()
     assert [] == all_now(backlog, 599.9)
     (again,) = all_now(backlog, 600.0)
     assert (1, 2) == (probe.stream_id, again.stream_id)
+
+
+def test_a_refusal_is_doubted_at_first_and_less_each_time_whoever_asks() -> None:
+    backlog = backlog_of(owed(number) for number in range(1, 4))
+    met = []
+    for now in range(4):
+        effect = backlog.take(float(now), at_once)
+        assert effect is not None
+        met.append((effect.stream_id, backlog.tries(effect, LOW)))
+        backlog.postpone(effect, now + 1.0, float(now), stuck_for=LOW)
+    assert [(1, 0), (1, 1), (2, 2), (3, 3)] == met
+
+
+def test_what_was_stuck_before_this_process_is_not_doubted() -> None:
+    backlog = backlog_of([stuck(1)])
+    (probe,) = all_now(backlog, 0.0)
+    assert CERTAIN == backlog.tries(probe, LOW)
+
+
+def test_what_is_met_for_ever_is_counted_no_further() -> None:
+    backlog = backlog_of([owed(1)])
+    for now in range(50):
+        (effect,) = all_now(backlog, float(now))
+        backlog.postpone(effect, now + 1.0, float(now), stuck_for=LOW)
+    assert CERTAIN == backlog.tries(effect, LOW)
+
+
+def test_after_a_success_the_same_refusal_is_doubted_anew() -> None:
+    backlog = backlog_of([owed(1), owed(2)])
+    for now in range(3):
+        effect = backlog.take(float(now), at_once)
+        assert effect is not None
+        backlog.postpone(effect, now + 1.0, float(now), stuck_for=LOW)
+    probe = backlog.take(3.0, at_once)
+    assert probe is not None
+    backlog.settle(probe, 3.0, proof=True)
+    (other,) = all_now(backlog, 3.0)
+    assert 0 == backlog.tries(other, LOW)
+
+
+@pytest.mark.parametrize("reason", [INVITE, LOG_IN_ANEW])
+def test_what_holds_a_whole_server_is_tried_by_one_of_it_and_over_for_all(reason: str) -> None:
+    roles = [structs.replace(owed(number), role_id=f"r{number}") for number in range(1, 5)]
+    there = structs.replace(owed(9), guild_id="h")
+    backlog = backlog_of([*roles, there])
+    first = backlog.take(0.0, at_once)
+    assert first is not None
+    backlog.postpone(first, 2.0, 0.0, stuck_for=reason)
+    assert [9] == streams(all_now(backlog, 0.0))
+    (probe,) = all_now(backlog, 2.0)
+    backlog.settle(probe, 2.0, proof=True)
+    assert 3 == len(all_now(backlog, 2.0))
 
 
 def test_causes_differ_by_server_by_role_and_by_reason() -> None:

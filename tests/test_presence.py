@@ -61,6 +61,25 @@ async def test_a_server_is_not_there_any_more_when_discord_says_so(
     assert not known.is_there("1")
 
 
+@pytest.mark.parametrize("code", [10004, 50001])
+async def test_that_the_bot_is_absent_is_doubted_at_first(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(presence, "PAUSE", 0.0)
+    clock = Machine(monkeypatch)
+    api = Api(refusal(404, code))
+    known = Presence(api)
+    async with at_work(known.run()):
+        for asked, pause in enumerate((0.0, presence.SOON, 2 * presence.SOON), start=1):
+            clock.now += pause + 0.1
+            assert not known.is_there("1")
+            await turns(lambda asked=asked: len(api.asked) == asked)  # type: ignore[misc]
+        api.outcome = None
+        clock.now += 4 * presence.SOON + 0.1
+        known.is_there("1")
+        await turns(lambda: known.is_there("1"))
+
+
 @pytest.mark.parametrize("outcome", [refusal(503, 0), UnansweredError(), TimeoutError()])
 async def test_what_discord_does_not_tell_changes_nothing(outcome: Exception) -> None:
     api = Api()

@@ -391,6 +391,48 @@ async def test_what_stands_in_the_way_of_an_end_has_a_remedy_of_its_own(
     assert remedy == effects[1]["last_error"]
 
 
+LIES = [{"status": 401}, *({"code": code} for code in (10004, 50001, 50013))]
+
+
+@pytest.mark.parametrize("lie", LIES, ids=str)
+async def test_a_refusal_that_passes_makes_no_end_late(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, lie: dict[str, int]
+) -> None:
+    monkeypatch.setattr(receipts, "FIRST_STUCK_RETRY", 0.2)
+    users = ("max", "vera", "olga", "mona")
+    for user in users:
+        await stage.set(stage.timer(user))
+    await stage.settled()
+    await stage.fault(method="DELETE", path=ROLE_ROUTE, times=6, **lie)
+
+    await stage.pass_time(HOUR)
+
+    await stage.settled()
+    assert [[]] * 4 == [[r for r in stage.roles(user) if r == "VIP"] for user in users]
+    assert 6 + len(users) >= stage.asked("DELETE", "/roles/")  # one asks, and the rest wait
+
+
+@pytest.mark.parametrize("code", [10004, 50001, 401])
+async def test_what_is_refused_in_a_whole_server_is_asked_of_one_role_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(receipts, "FIRST_STUCK_RETRY", 0.2)
+    for role in ("VIP", "Trial", "Supporter"):
+        if role in stage.client.ids["roles"]:
+            await stage.set(stage.timer(role=role))
+    await stage.settled()
+    roles = len(stage.roles())
+    assert roles > 1
+    lie = {"status": code} if code == 401 else {"code": code}
+    await stage.fault(method="DELETE", path=ROLE_ROUTE, times=3, **lie)
+
+    await stage.pass_time(HOUR)
+
+    await stage.settled()
+    assert [] == stage.roles()
+    assert 3 + roles >= stage.asked("DELETE", "/roles/")
+
+
 async def test_a_server_error_is_tried_again_until_it_goes_well(stage: Stage) -> None:
     await stage.fault(method="PUT", path=ROLE_ROUTE, status=500, when="before", times=2)
     await stage.set(stage.timer())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, KeysView
 
 from msgspec import Struct
 
-from boostmon.bot.causes import Cause
+from boostmon.bot.causes import CERTAIN, Cause, cause_of
 from boostmon.bot.groups import Groups
 from boostmon.bot.pace import OPENING
 from boostmon.bot.places import Member, Places, lane_of, member_of
@@ -165,6 +165,7 @@ class Backlog:
         *stuck_for*: until one of those that are stuck for the same reason is done. Not *asked*:
         Discord does not know of it yet.
         """
+        tries = self.tries(owed, stuck_for) if stuck_for else 0
         flight = self._flights.pop(owed.stream_id, None)
         if flight is not None and self._hastened.get(owed.guild_id, -1.0) >= flight.since:
             due_at = now  # the answer may be older than what has changed
@@ -175,7 +176,21 @@ class Backlog:
                 urgent = owed.urgent and stuck_for is None
                 self._streams.change(owed.stream_id, tried=True, stuck_for=stuck_for, urgent=urgent)
         self._answer(owed.stream_id, due_at, now, is_stuck=stuck_for is not None)
+        cause = self._places.causes.of(owed.stream_id)
+        if cause is not None and stuck_for:
+            self._places.causes.met(cause, tries + 1)
         self._land(flight, now)
+
+    def tries(self, owed: Owed, reason: str) -> int:
+        """Tell how often in a row Discord has refused for what now refuses *owed*.
+
+        What was read as stuck is from before this process, and certain.
+        """
+        causes = self._places.causes
+        known = causes.tries(causes.of(owed.stream_id) or cause_of(owed, reason))
+        if known is None:
+            return CERTAIN if owed.stuck_for is not None else 0
+        return known
 
     def redirect(self, owed: Owed) -> None:
         """Offer the notice *owed* as a direct message from now on: its channel takes none."""

@@ -5,17 +5,27 @@ from typing import NamedTuple
 
 from boostmon.bot.groups import Groups
 from boostmon.bot.line import Line
+from boostmon.bot.refusals import INVITE, LOG_IN_ANEW
 from boostmon.projections.effects import NOTICE
 from boostmon.projections.owed import Owed
 
+CERTAIN = 9  # times in a row; what was met as often is not doubted any more
+OF_SERVERS = (INVITE, LOG_IN_ANEW)  # reasons that are no role's own
+
 
 class Cause(NamedTuple):
-    """Why effects of one role in one server are stuck."""
+    """Why effects of one role in one server are stuck; without a *role_id*, those of all roles."""
 
     guild_id: str
     role_id: str
     of_notices: bool
     reason: str
+
+
+def cause_of(effect: Owed, reason: str) -> Cause:
+    """Return what *effect* waits for when it is stuck for *reason*."""
+    role_id = "" if reason in OF_SERVERS else effect.role_id
+    return Cause(effect.guild_id, role_id, effect.kind == NOTICE, reason)
 
 
 class Causes:
@@ -30,6 +40,7 @@ class Causes:
         self._due = Line[float, Cause]()
         self._probes: dict[Cause, int] = {}
         self._in_server: dict[str, dict[Cause, None]] = {}
+        self._tries: dict[Cause, int] = {}
 
     @property
     def due_at(self) -> float | None:
@@ -54,12 +65,19 @@ class Causes:
 
         A role change that nobody waits for waits with those of its role that are stuck.
         """
-        is_notice = effect.kind == NOTICE
         if effect.stuck_for is not None:
-            return Cause(effect.guild_id, effect.role_id, is_notice, effect.stuck_for)
-        if is_notice or effect.urgent:
+            return cause_of(effect, effect.stuck_for)
+        if effect.kind == NOTICE or effect.urgent:
             return None
         return next(iter(self._of_role(effect.guild_id, effect.role_id)), None)
+
+    def tries(self, cause: Cause) -> int | None:
+        """Tell how often in a row a cause was met; None: nothing is known of it."""
+        return self._tries.get(cause)
+
+    def met(self, cause: Cause, tries: int) -> None:
+        """Note that a cause that holds somebody was met *tries* times in a row."""
+        self._tries[cause] = min(tries, CERTAIN)
 
     def join(self, stream_id: int, cause: Cause, due_at: float) -> None:
         """Hold a timer; *due_at* counts for a cause that is new."""
@@ -122,11 +140,12 @@ class Causes:
     def _of_role(self, guild_id: str, role_id: str) -> Collection[Cause]:
         """Return the causes of a role's changes, the newest first."""
         known = self._in_server.get(guild_id, {})
-        return [c for c in reversed(known) if c.role_id == role_id and not c.of_notices]
+        return [c for c in reversed(known) if c.role_id in (role_id, "") and not c.of_notices]
 
     def _forget(self, cause: Cause) -> None:
         self._due.drop(cause)
         self._probes.pop(cause, None)
+        self._tries.pop(cause, None)
         known = self._in_server.get(cause.guild_id, {})
         known.pop(cause, None)
         if not known:

@@ -9,7 +9,7 @@ from boostmon import machine
 from boostmon.bot.discord_api import RefusedError, UnansweredError
 from boostmon.bot.refusals import MISSING_ACCESS, UNKNOWN_GUILD
 
-AGAIN_AFTER = 600.0  # seconds; what is stuck is tried again as often
+SOON, AGAIN_AFTER = 5.0, 600.0  # seconds; that the bot is absent is doubted at first
 PAUSE = 1.0  # seconds between two questions: a bot may have left thousands of servers
 PATIENCE = 5.0  # seconds for an answer
 ABSENT = (UNKNOWN_GUILD, MISSING_ACCESS)
@@ -32,13 +32,14 @@ class Presence:
         self._api = api
         self._there: set[str] = set()
         self._asked: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}
         self._wanted: dict[str, None] = {}
         self._woken = asyncio.Event()
 
     def is_there(self, guild_id: str) -> bool:
         """Tell whether Discord has said that the bot is in a server; soon it is asked."""
         asked = self._asked.get(guild_id, float("-inf"))
-        if machine.monotonic() - asked > AGAIN_AFTER:
+        if machine.monotonic() - asked > self._pauses.get(guild_id, AGAIN_AFTER):
             self._wanted[guild_id] = None
             self._woken.set()
         return guild_id in self._there
@@ -62,11 +63,13 @@ class Presence:
         except RefusedError as error:
             if error.code in ABSENT:
                 self._there.discard(guild_id)
+                self._pauses[guild_id] = min(2 * self._pauses.get(guild_id, SOON / 2), AGAIN_AFTER)
                 told = False
         except (UnansweredError, TimeoutError) as error:
             log.info("a server was asked for in vain", server=guild_id, reason=str(error))
         else:
             self._there.add(guild_id)
+            self._pauses.pop(guild_id, None)
             told = True
         self._asked[guild_id] = machine.monotonic()
         return told

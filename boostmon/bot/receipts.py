@@ -8,7 +8,7 @@ from boostmon.bot.refusals import Directly, Final, Later, Over, Passing, Receipt
 from boostmon.projections.owed import OwedEffect, OwedEffects
 
 SLOWEST_RETRY = 300.0
-STUCK_RETRY = 600.0
+FIRST_STUCK_RETRY, STUCK_RETRY = 2.0, 600.0  # a refusal may be a passing lie
 
 
 class Settled(Struct, frozen=True):
@@ -30,9 +30,12 @@ class Again(Struct, frozen=True):
 
 
 async def put_down(
-    owed: OwedEffects, effect: OwedEffect, verdict: Receipt | Verdict
+    owed: OwedEffects, effect: OwedEffect, verdict: Receipt | Verdict, *, tries: int = 0
 ) -> Again | Settled:
-    """Close *effect*, or put it off and say until when."""
+    """Close *effect*, or put it off and say until when.
+
+    *tries*: how often before, in a row, what holds it up has held it or others up.
+    """
     match verdict:
         case dict():
             is_proof = "confirmed" not in verdict
@@ -42,7 +45,7 @@ async def put_down(
             await owed.close(effect, "done", {"reason": reason}, in_doubt=in_doubt)
             return Settled()
         case Stuck(remedy=remedy):
-            seconds = _jittered(STUCK_RETRY)
+            seconds = _jittered(min(FIRST_STUCK_RETRY * 2.0**tries, STUCK_RETRY))
             await owed.postpone(effect, stuck=True, seconds=seconds, why=remedy, in_doubt=False)
             return Again(seconds, stuck_for=remedy)
         case Passing(why=why, in_doubt=in_doubt):

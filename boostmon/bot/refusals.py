@@ -23,6 +23,7 @@ NO_MUTUAL_GUILD = 50278
 TWO_FACTOR = 60003
 
 INVITE = "Invite BoostMon to the server again, or give the server up with `boostmon forget-server`."
+LOG_IN_ANEW = "Give BoostMon a valid DISCORD_TOKEN and start it again."
 SECURE = (
     "Switch on two-factor authentication for the account that owns BoostMon's application: "
     "this server asks for it."
@@ -125,7 +126,7 @@ def passes(error: RefusedError) -> bool:
 def judge_other(error: RefusedError) -> Verdict:
     """Say what a refusal means that may meet any request."""
     if error.status == UNAUTHORIZED:
-        return Stuck("Give BoostMon a valid DISCORD_TOKEN and start it again.")
+        return Stuck(LOG_IN_ANEW)
     if passes(error):
         return Passing(str(error), in_doubt=error.status >= SERVER_ERROR)
     return Stuck(str(error))

@@ -14,7 +14,7 @@ from boostmon.bot.intake import Intake
 from boostmon.bot.pace import OPENING, Pace
 from boostmon.bot.places import lane_of
 from boostmon.bot.receipts import Again, Settled, put_down
-from boostmon.bot.refusals import Later
+from boostmon.bot.refusals import Later, Stuck
 from boostmon.bot.tally import Tally
 from boostmon.errors import BoostmonError
 from boostmon.projections.effects import NOTICE
@@ -235,7 +235,8 @@ class Relay:
         verdict = await self._delivery.carry_out(effect, lane=lane_of(owed))
         self._tally.effect(effect, verdict, machine.monotonic() - began)
         late = self._delivery.late(effect)
-        came = await put_down(self._owed, effect, verdict)
+        tries = self._backlog.tries(owed, verdict.remedy) if isinstance(verdict, Stuck) else 0
+        came = await put_down(self._owed, effect, verdict, tries=tries)
         if effect.kind == NOTICE and isinstance(verdict, dict):
             self._tally.told(effect.event, late)
         if not self._lease.held and not isinstance(verdict, Later):
