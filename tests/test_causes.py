@@ -175,8 +175,9 @@ async def test_a_bot_at_work_logs_why_it_is_let_in_no_more(
         await plant(node, statement, OTHERS)
         with capture_logs() as told:
             work = asyncio.create_task(database.fetch("SELECT 1"))
-            while not any(expected in line.get("reason", "") for line in told):  # noqa: ASYNC110 - no event
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(30):
+                while not any(expected in line.get("reason", "") for line in told):  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.05)
             await plant(node, back)
             assert [(1,)] == [tuple(row) for row in await asyncio.wait_for(work, 30)]
 

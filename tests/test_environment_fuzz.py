@@ -169,10 +169,10 @@ def called(arguments: list[str], environ: dict[str, str]) -> tuple[int, str, str
 
 
 @settings(
-    max_examples=int(os.environ.get("BOOSTMON_TEST_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    derandomize="BOOSTMON_TEST_EXAMPLES" not in os.environ,
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
 )
 @given(
     arguments=COMMANDS,

@@ -173,6 +173,138 @@ async def test_a_password_of_any_kind_goes_through_the_environment_or_encoded(
                 assert "spoken_for" == await own.fetchval("SELECT current_user")
 
 
+# Ways to a real server.
+
+
+class GateOfIPv6(Gate):
+    """A gate on the other loopback."""
+
+    async def open(self) -> None:
+        """Take visitors."""
+        self._server = await asyncio.start_server(self._visit, "::1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+
+WAYS: dict[str, tuple[str, dict[str, str]]] = {
+    "several hosts": ("postgresql://boostmon@127.0.0.1:1,127.0.0.1:{port}/boostmon", {}),
+    "an IPv6 address": ("postgresql://boostmon@[::1]:{port_of_ipv6}/boostmon", {}),
+    "several of both": ("postgresql://boostmon@[::1]:1,127.0.0.1:{port}/boostmon", {}),
+    "a socket": ("postgresql://boostmon@/boostmon?host={socket}", {}),
+    "a socket of the environment": ("postgresql://boostmon@/boostmon", {"PGHOST": "{socket}"}),
+    "nothing but the environment": (
+        "postgresql://",
+        {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": "{port}",
+            "PGUSER": "boostmon",
+            "PGDATABASE": "boostmon",
+        },
+    ),
+    "a service": ("postgresql://?service=ours", {"PGSERVICEFILE": "{services}"}),
+    "a service of the environment": (
+        "postgresql://",
+        {"PGSERVICEFILE": "{services}", "PGSERVICE": "ours"},
+    ),
+    "a pass file": ("postgresql://spoken_for@/boostmon?host={socket}&passfile={passwords}", {}),
+    "a pass file of the environment": (
+        "postgresql://spoken_for@/boostmon?host={socket}",
+        {"PGPASSFILE": "{passwords}"},
+    ),
+    "any host": ("postgresql://boostmon@127.0.0.1:{port}/boostmon?target_session_attrs=any", {}),
+    "what libpq alone knows": (
+        "postgresql://boostmon@127.0.0.1:{port}/boostmon?sslmode=prefer&channel_binding=prefer&keepalives=1",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_each_way_leads_to_the_server(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, environ = WAYS[way]
+    files = {"services": tmp_path / "services", "passwords": tmp_path / "passwords"}
+    async with (
+        single() as node,
+        Gate(node.url(NAME)) as gate,
+        GateOfIPv6(node.url(NAME)) as gate_of_ipv6,
+    ):
+        await node.ask("CREATE ROLE spoken_for LOGIN PASSWORD 'right'", database="postgres")
+        await node.ask("GRANT CONNECT ON DATABASE boostmon TO spoken_for", database="postgres")
+        if "pass file" in way:
+            node.trust_nobody()
+            await node.ask("SELECT pg_reload_conf()")
+        files["services"].write_text(
+            f"[ours]\nhost=127.0.0.1\nport={gate.port}\nuser=boostmon\ndbname=boostmon\n"
+        )
+        files["passwords"].write_text("*:*:boostmon:spoken_for:right\n")
+        files["passwords"].chmod(0o600)
+        places = {"port": gate.port, "port_of_ipv6": gate_of_ipv6.port, "socket": node.socket}
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value.format(**places, **files))
+        async with session(url.format(**places, **files)) as own:
+            assert "boostmon" == await own.fetchval("SELECT current_database()")
+
+
+@pytest.mark.parametrize(
+    ("query", "setting", "expected"),
+    [
+        ("work_mem=64kB", "work_mem", "64kB"),
+        ("options=-cwork_mem%3D128kB", "work_mem", "128kB"),
+        ("application_name=mine", "application_name", "boostmon"),  # as the log names it
+        ("statement_timeout=1", "statement_timeout", "0"),  # a command takes what it takes
+        ("options=-cstatement_timeout%3D1", "statement_timeout", "0"),
+    ],
+)
+async def test_a_setting_in_the_url_is_one_of_the_session(
+    query: str, setting: str, expected: str, owner_url: str
+) -> None:
+    bare = owner_url.partition("&options=")[0]
+    async with session(f"{bare}&{query}") as own:
+        assert expected == await own.fetchval(f"SHOW {setting}")
+
+
+@pytest.mark.parametrize("text", ["", "[other]\nhost=x\n", "host=x\n", None])
+def test_a_service_that_there_is_not_is_named(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "services"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+
+    assert f"names the service ours, which {file} does not have" in refusal(f"{URL}?service=ours")
+    monkeypatch.setenv("PGSERVICE", "theirs")
+    assert "names the service theirs, which" in refusal(URL)
+
+
+async def test_a_setting_that_there_is_not_is_refused_by_the_server(owner_url: str) -> None:
+    with pytest.raises(DatabaseError, match='unrecognized configuration parameter "nonsense"'):
+        async with session(f"{owner_url}&nonsense=1"):
+            pass
+
+
+def test_each_row_of_the_page_has_a_test() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    table = page.partition("| in the URL | what becomes of it |\n")[2].partition("\n\n")[0]
+    tests = {
+        "several hosts": test_each_way_leads_to_the_server,
+        "`[2001:db8::1]:5432`": test_each_way_leads_to_the_server,
+        "a password with": test_a_password_of_any_kind_goes_through_the_environment_or_encoded,
+        "`sslmode`": test_a_certificate_is_accepted_or_named_as_what_is_wrong,
+        "`passfile`": test_each_way_leads_to_the_server,
+        "`connect_timeout`": test_the_time_to_connect_is_the_one_that_the_url_gives,
+        "`channel_binding`": test_what_libpq_alone_knows_is_left_out,
+        "`pgbouncer`": test_what_belongs_to_another_driver_is_refused_by_its_name,
+        "anything else": test_a_setting_in_the_url_is_one_of_the_session,
+    }
+
+    rows = [row.removeprefix("| ") for row in table.splitlines()[1:]]
+
+    assert len(tests) == len(rows)
+    assert all(row.startswith(start) for row, start in zip(rows, tests, strict=True))
+
+
 # TLS.
 
 

@@ -91,6 +91,8 @@ class Connector:
         self._oldest = oldest
         settings = SPOKEN if may_be_pooler else MEANING
         self._options = options | {"server_settings": settings | options.pop("server_settings", {})}
+        if address.service:
+            self._options["service"] = address.service
         if address.system_roots:
             self._options["ssl"] = ssl.create_default_context()
         self._hosts = hosts_of(url, variable=variable)

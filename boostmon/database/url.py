@@ -5,6 +5,9 @@ The names are those of libpq (PostgreSQL 18, "Parameter Key Words") and of the d
 
 import os
 from collections.abc import Mapping
+from configparser import ConfigParser
+from configparser import Error as ParsingError
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
@@ -52,13 +55,14 @@ class Address(Struct, frozen=True):
     """A URL as asyncpg takes it; *left_out* names what it would not understand.
 
     *timeout*: seconds to connect, if the URL says so; *system_roots*: the server's certificate is
-    to be one that this machine trusts.
+    to be one that this machine trusts. *service*: what a service file has under that name holds.
     """
 
     url: str
     left_out: tuple[str, ...] = ()
     timeout: float | None = None
     system_roots: bool = False
+    service: str | None = None
 
 
 class Host(Struct, frozen=True):
@@ -83,6 +87,9 @@ def understood(url: str, *, variable: str) -> Address:
     given = {name: values[-1] for name, values in query.items()}
     for name in FILES:
         _look_at_file(name, given.get(name), variable)
+    service = given.get("service") or os.environ.get("PGSERVICE")
+    if service:
+        _look_at_service(service, variable)
     from_system = given.get("sslrootcert") == SYSTEM
     dropped = {"connect_timeout", *({"sslrootcert", "sslmode"} if from_system else ())}
     left_out = tuple(name for name in given if name in LIBPQ_ALONE.split())
@@ -91,6 +98,7 @@ def understood(url: str, *, variable: str) -> Address:
         left_out=left_out,
         timeout=_timeout(given.get("connect_timeout"), variable),
         system_roots=from_system,
+        service=service,
     )
 
 
@@ -169,6 +177,22 @@ def _look_at_file(name: str, path: str | None, variable: str) -> None:
             f"{variable} names {path} as {name}, which cannot be read ({error.strerror}); "
             "correct the path, or let BoostMon read the file."
         ) from error
+
+
+def _look_at_service(name: str, variable: str) -> None:
+    """Refuse a service that there is not, of which asyncpg would say nothing."""
+    file = os.environ.get("PGSERVICEFILE") or str(Path("~/.pg_service.conf").expanduser())
+    services = ConfigParser(interpolation=None)
+    try:
+        services.read(file, encoding="utf-8")
+        is_there = services.has_section(name)
+    except (ParsingError, UnicodeDecodeError, OSError):
+        is_there = False
+    if not is_there:
+        raise DatabaseError(
+            f"{variable}, or PGSERVICE, names the service {name}, which {file} does not have; "
+            "correct the name, or PGSERVICEFILE."
+        )
 
 
 def _timeout(told: str | None, variable: str) -> float | None:
