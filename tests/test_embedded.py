@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from boostmon.cli.demo import demo
 from boostmon.cli.demonstration.town import DemoError
+from boostmon.cli.places import found_database
 from boostmon.config import PoolConfig
 from boostmon.database import binaries, embedded
 from boostmon.database.binaries import Account
@@ -514,3 +515,23 @@ async def test_a_holder_that_never_answers_is_given_up(
         assert "Another process holds the database" in await refusal(folder)
     finally:
         await holder.__aexit__()
+
+
+async def test_a_server_that_is_frozen_is_named_with_what_lets_it_go_on(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "ANSWER", 0.5)
+    async with EmbeddedPostgres(data_dir):
+        leader, state = read_pidfile(data_dir / "data")
+        assert (leader is not None, "ready") == (True, state)
+        os.kill(leader or 0, signal.SIGSTOP)
+        try:
+            sentence = await refusal(data_dir)
+            with pytest.raises(DatabaseError, match="is frozen or overloaded"):
+                async with found_database({"BOOSTMON_DATA_DIR": str(data_dir)}):
+                    pass
+        finally:
+            os.kill(leader or 0, signal.SIGCONT)
+
+    assert sentence.startswith(f"The PostgreSQL in {data_dir} (process {leader}) is frozen")
+    assert f"`kill -CONT {leader}`" in sentence

@@ -18,11 +18,13 @@ from boostmon import machine
 from boostmon.database.binaries import Account, account_for, find
 from boostmon.database.connection import LOST
 from boostmon.database.provision import BOT, NAME, provision, server_version
-from boostmon.database.server import PORT, Server, stop
+from boostmon.database.server import PORT, Server, read_pidfile, stop
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 LONGEST_SOCKET = 103  # bytes of a path; macOS allows this many, Linux 107
 JOINING = 60.0  # seconds for another process to get its server ready
+ANSWER = 5.0  # seconds that a server has to answer
+SILENCES = 2  # so many times in a row it was frozen, if it was ready before
 WATCH = 0.1
 MENDING = 1.0
 
@@ -92,12 +94,20 @@ class EmbeddedPostgres:
 
     async def _own_or_attach(self) -> None:
         end = machine.monotonic() + JOINING
+        silences = 0
         while True:
             if self._take_lock():
                 return await self._serve()
             try:
-                version = await server_version(self.owner_url)
+                version = await server_version(self.owner_url, patience=ANSWER)
             except (*LOST, asyncpg.PostgresError) as error:
+                silences += isinstance(error, TimeoutError)
+                pid, state = read_pidfile(self._dir / "data")
+                if silences == SILENCES and state == "ready":
+                    raise DatabaseUnavailableError(
+                        f"The PostgreSQL in {self._dir} (process {pid}) is frozen or overloaded, "
+                        f"and does not answer; let it go on (`kill -CONT {pid}`), or end it."
+                    ) from error
                 if machine.monotonic() > end:
                     raise DatabaseUnavailableError(
                         f"Another process holds the database in {self._dir}, and it does not "

@@ -31,9 +31,9 @@ async def provision(superuser_url: str) -> None:
         await connection.close()
 
 
-async def server_version(url: str) -> str:
-    """Ask the server behind *url* for its version."""
-    connection = await asyncpg.connect(url, timeout=5)
+async def server_version(url: str, *, patience: float) -> str:
+    """Ask the server behind *url* for its version; it has *patience* seconds to connect."""
+    connection = await asyncpg.connect(url, timeout=patience)
     try:
         version: str = await connection.fetchval("SHOW server_version")
     finally:
