@@ -55,6 +55,13 @@ lock: ## Lock the newest allowed versions with their hashes (needs uv and npm)
 
 LOCK := --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'
 
+# A PYTHON that is named, and is another than that of .venv, makes it anew.
+ifeq ($(origin PYTHON),command line)
+ifneq ($(shell $(PYTHON) --version 2>&1),$(shell cat .venv/.ready 2>/dev/null))
+.PHONY: .venv/.ready
+endif
+endif
+
 .venv/.ready: requirements-dev.txt pyproject.toml
 ifdef UV
 	uv venv --quiet --clear --python $(PYTHON) .venv
@@ -69,7 +76,7 @@ else
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
-	@touch $@
+	@$(BIN)/python --version > $@
 
 # The library that the log is measured against; without it the bench says so.
 .venv-bench/.ready: requirements-bench.txt

@@ -28,6 +28,7 @@ PLAIN: list[Processor] = [  # tracebacks with local variables take minutes
 ]
 GIVEN = os.environ.get("BOOSTMON_TEST_DATABASE_URL")
 SERVER = pytest.StashKey[TestServer]()
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 RUNNING = pytest.StashKey[ExitStack]()
 
 
@@ -46,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         server = msgspec.convert(config.workerinput["server"], TestServer)
         config.stash[SERVER] = server
     elif not config.option.collectonly:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in ENDS:
             if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one
                 signal.signal(number, _stop)
         config.stash[RUNNING] = ExitStack()
@@ -58,9 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _stop(number: int, _: object) -> NoReturn:
     """End the run as Ctrl-C does, which stops the server; once."""
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
+    _stop_no_more()
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _stop_no_more() -> None:
+    for each in ENDS:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -72,6 +77,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the server."""
     if RUNNING in config.stash:
+        _stop_no_more()
         config.stash[RUNNING].close()
 
 

@@ -239,6 +239,16 @@ async def test_a_run_that_is_asked_to_end_leaves_nothing(name: str) -> None:
         assert ["test_alone.py"] == [path.name for path in folder.iterdir()]
 
 
+async def test_a_run_that_is_asked_to_end_while_it_ends_leaves_nothing() -> None:
+    late = "shutil.rmtree = lambda *a: (os.kill(os.getpid(), signal.SIGTERM), remove(*a))"
+    body = f"import os, shutil, signal; remove = shutil.rmtree; {late}"
+    with world_folder() as folder:
+        code, said = await run(folder, body, DOCKER_HOST="unix:///no/such.sock")
+
+        assert pytest.ExitCode.OK == code, said
+        assert ["test_alone.py"] == [path.name for path in folder.iterdir()]
+
+
 async def run(folder: Path, body: str, **environ: str) -> tuple[int | None, str]:
     """Run a test of its own with *body*, all in *folder*; return its code and what was said."""
     test = folder / "test_alone.py"
