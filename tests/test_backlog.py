@@ -104,6 +104,20 @@ def test_a_lane_whose_pace_is_used_up_holds_up_no_other() -> None:
     assert ["roles:g"] == list(backlog.lanes)
 
 
+def test_a_lane_whose_pace_is_used_up_is_looked_at_when_it_opens_and_not_before() -> None:
+    backlog, asked = backlog_of(owed(1)), list[str]()
+
+    def opens_at_five(lane: str) -> float:
+        asked.append(lane)
+        return 5.0
+
+    assert backlog.take(0.0, opens_at_five) is None
+    assert backlog.take(4.9, opens_at_five) is None
+    assert 5.0 == backlog.next_at
+    assert 1 == len(asked)
+    assert 1 == (backlog.take(5.0, opens_at_five) or owed(0)).stream_id
+
+
 def test_of_one_member_one_write_is_in_flight() -> None:
     one, other = owed(1, user_id="u"), owed(2, user_id="u")
     backlog = backlog_of(one, other)

@@ -184,6 +184,14 @@ def test_what_failed_in_this_process_waits_behind_what_is_new() -> None:
     assert [60, 1, 2, 3, 4, 5] == streams(all_now(backlog, 1.0))
 
 
+def test_what_discord_was_not_asked_for_is_as_new_as_before() -> None:
+    backlog = backlog_of([owed(1), owed(2)])
+    for put_off in all_now(backlog, 0.0):
+        backlog.postpone(put_off, 1.0, 0.5, asked=False)  # the limits had it wait
+    backlog.replace([structs.replace(owed(60), role_id="s")], 1.0)
+    assert [1, 2, 60] == streams(all_now(backlog, 1.0))
+
+
 def test_a_notice_that_failed_waits_behind_a_new_one_of_its_channel() -> None:
     failed = [structs.replace(owed(number, NOTICE), tried=True) for number in range(1, 6)]
     backlog = backlog_of([*failed, owed(60, NOTICE)])
