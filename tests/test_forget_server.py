@@ -17,6 +17,7 @@ from boostmon.database.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.projections.checkup import look_at_effects
 from boostmon.projections.departures import Departures
+from boostmon.projections.effects import Effects
 from boostmon.projections.open_effects import open_effects
 from boostmon.projections.owed import OwedEffects
 from boostmon.projections.owner import adopt
@@ -315,7 +316,8 @@ async def seen_of(database: Database, owner: asyncpg.Connection) -> tuple[int, .
     red = [finding for finding in await look_at_effects(owner) if finding.colour != "green"]
     in_doubt = await Standings(database).in_doubt(100)
     counts = (everything, since, of_streams, [f for f in found if f], red, in_doubt)
-    return (shown, *(len(each) for each in counts))
+    counted = sum(effects.number for effects in await Effects(database).open_now())
+    return (shown, counted, *(len(each) for each in counts))
 
 
 @pytest.mark.parametrize("days", [29, 31])
