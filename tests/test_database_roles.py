@@ -329,6 +329,20 @@ async def test_whoever_holds_the_lock_of_the_release_before_keeps_nobody_from_re
     assert (await check(owner)).clean
 
 
+@pytest.mark.parametrize("call", ["lock_log()", "await_earlier_lock()"])
+async def test_for_whoever_could_not_record_nobody_waits(
+    stranger: asyncpg.Connection, owner: asyncpg.Connection, call: str
+) -> None:
+    key = await owner.fetchval(f"SELECT {EARLIER}")
+    await stranger.execute("SELECT pg_advisory_lock($1)", key)
+
+    async with owner.transaction():
+        await owner.execute("SET LOCAL statement_timeout = '1500ms'")  # others get two seconds
+        await owner.execute(f"SELECT {call}")
+
+    assert await stranger.fetchval("SELECT pg_advisory_unlock($1)", key)
+
+
 async def test_a_call_of_the_release_before_is_waited_for(
     database: Database, superuser: asyncpg.Connection, bot: asyncpg.Connection
 ) -> None:
