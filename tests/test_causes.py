@@ -185,6 +185,29 @@ async def test_a_bot_at_work_logs_why_it_is_let_in_no_more(
     assert len(reasons) == len({(line["event"], line.get("reason")) for line in told}) - 1
 
 
+async def test_a_bot_at_work_logs_that_nothing_may_be_written_any_more(node: Node) -> None:
+    write = "INSERT INTO people (user_id) VALUES ('1200000000000000001')"
+    async with await connect(node.url(NAME), pool=ALONE) as database:
+        await plant(
+            node,
+            "ALTER DATABASE boostmon SET default_transaction_read_only = on",
+            OTHERS.replace(BOT, NAME),
+        )
+        with (
+            capture_logs() as told,
+            pytest.raises(DatabaseUnavailableError, match="lets nothing be written; name the"),
+        ):
+            await database.run(lambda c: c.execute(write), deadline=1.0)
+        await plant(
+            node,
+            "ALTER DATABASE boostmon SET default_transaction_read_only = off",
+            OTHERS.replace(BOT, NAME),
+        )
+        await database.run(lambda c: c.execute(write), deadline=20.0)
+
+    assert any("lets nothing be written" in line.get("reason", "") for line in told)
+
+
 async def test_a_limit_of_time_that_a_pooler_lets_through_is_named(node: Node) -> None:
     await plant(node, "ALTER ROLE boostmon_bot SET statement_timeout = '50ms'")
     with capture_logs() as told:

@@ -70,9 +70,7 @@ def refused(error: Exception, *, where: str, variable: str, may_pass: bool) -> D
             return None
 
 
-def unavailable(
-    error: BaseException, *, where: str, variable: str
-) -> DatabaseUnavailableError | ReadOnlyError:
+def unavailable(error: BaseException, *, where: str, variable: str) -> DatabaseUnavailableError:
     """Put into a sentence why nothing could be done, though it may be possible later."""
     match error:
         case asyncpg.TooManyConnectionsError():
@@ -85,7 +83,7 @@ def unavailable(
                 f"The disk of the database at {where} is full ({_words(error)}); make room there."
             )
         case asyncpg.ReadOnlySQLTransactionError():
-            return ReadOnlyError()
+            return DatabaseUnavailableError(str(ReadOnlyError()))
         case asyncpg.CannotConnectNowError():
             return DatabaseUnavailableError(
                 f"The database at {where} is starting or stopping ({_words(error)}); wait, and "

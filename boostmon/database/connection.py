@@ -16,7 +16,7 @@ from boostmon import machine
 from boostmon.config import masked
 from boostmon.database.causes import NAMED, ReplacedError, refused, unavailable
 from boostmon.database.url import Host, hosts_of, understood
-from boostmon.errors import DatabaseError
+from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
 OLDEST = 15
 ONE_HOST = 10.0  # seconds to connect when there is nobody else to ask
@@ -144,7 +144,7 @@ class Connector:
                     raise self.unavailable(error) from error
             await asyncio.sleep(PAUSE)
 
-    def unavailable(self, error: BaseException) -> DatabaseError:
+    def unavailable(self, error: BaseException) -> DatabaseUnavailableError:
         """Put into a sentence why the database did not do what it was asked."""
         return unavailable(error, where=masked(self._url), variable=self._variable)
 
