@@ -27,6 +27,15 @@ from tests.containers import NoContainerError
 WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'log_lock'::regclass AND NOT granted"
 
 
+OWNER = "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"
+BEHIND = """
+SET allow_system_table_mods = on;
+ALTER FUNCTION pg_catalog.clock_timestamp() RENAME TO right_clock_timestamp;
+CREATE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT pg_catalog.right_clock_timestamp() - interval '6 hours' $$
+"""
+
+
 class TestServer(Struct, frozen=True):
     """A server for tests, and as whom it can be used."""
 
@@ -87,13 +96,27 @@ def with_schema(url: str, name: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc or "", query=query))
 
 
-async def six_hours_behind(schema: Schema, owner: asyncpg.Connection) -> str:
-    """Return a URL of the owner behind which the database's clock seems to be six hours behind."""
-    await owner.execute(
-        f"CREATE FUNCTION {schema.name}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE"
-        " AS $$ SELECT pg_catalog.clock_timestamp() - interval '6 hours' $$"
-    )
-    return schema.owner_url.replace(schema.name, f"{schema.name},pg_catalog")
+@asynccontextmanager
+async def six_hours_behind(server: TestServer) -> AsyncIterator[str]:
+    """Lend the owner's URL of a database of its own, whose clock is six hours behind."""
+    superuser = _as_role(server.superuser_url, "is no superuser")
+    name = f"test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(superuser)
+    try:
+        owner = await connection.fetchval(OWNER)
+        await connection.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0")
+        at = await asyncpg.connect(in_database(superuser, name))
+        await at.execute(BEHIND)
+        await at.close()
+        yield in_database(server.owner_url, name)
+    finally:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.close()
+
+
+def in_database(url: str, name: str) -> str:
+    """Return *url* with the database *name*."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def as_bot(schema: Schema) -> str:

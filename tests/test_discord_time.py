@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import formatdate
 
-import asyncpg
 import pytest
 from aiohttp import web
 
@@ -14,10 +14,12 @@ from boostmon.bot import discord_time
 from boostmon.bot.discord_time import made_at, second_of
 from boostmon.commands.decider import SetTime
 from boostmon.database.agreed_clock import AgreedClock
-from boostmon.database.pool import Database
+from boostmon.database.connection import session
+from boostmon.database.migrate import migrate
+from boostmon.database.pool import Database, connect
 from boostmon.database.witnesses import NAMES
 from boostmon.sandbox import responses
-from tests.databases import Schema, six_hours_behind
+from tests.databases import TestServer, six_hours_behind
 from tests.process import at_work
 from tests.sandbox_client import sandbox as a_sandbox
 from tests.test_agreed_clock import World, followed
@@ -147,10 +149,14 @@ async def test_a_clock_that_is_wrong_at_the_start_starts_and_ends_nothing(
 
 
 async def test_a_process_over_a_database_that_is_hours_off_ends_timers_when_they_should(
-    migrated: Schema, owner: asyncpg.Connection, database: Database
+    server: TestServer,
 ) -> None:
-    url = await six_hours_behind(migrated, owner)
-    async with at_work(database, url) as bot:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(six_hours_behind(server))
+        owner = await stack.enter_async_context(session(url))
+        await migrate(owner)
+        database = await stack.enter_async_context(await connect(url))
+        bot = await stack.enter_async_context(at_work(database, url))
         began = time.time()
         await bot.town.say("olga", "settime", user="max", role="VIP", duration="1h")
         ends = await owner.fetchval("SELECT expires_at FROM role_timers")

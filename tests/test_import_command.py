@@ -118,16 +118,16 @@ async def test_a_run_names_what_was_not_imported(tmp_path: Path, end: int, owner
 
 
 async def test_a_database_whose_clock_is_off_imports_nothing(
-    tmp_path: Path, end: int, migrated: Schema, owner: asyncpg.Connection
+    tmp_path: Path, end: int, server: TestServer
 ) -> None:
-    url = await six_hours_behind(migrated, owner)
     file = data_json(tmp_path, members({"expiresAt": end}, USER))
+    async with six_hours_behind(server) as url:
+        outcome = await boostmon("import", file, *ALONE, "--skip-past", DATABASE_URL=url)
 
-    outcome = await boostmon("import", file, *ALONE, "--skip-past", DATABASE_URL=url)
-
-    assert outcome.code == 1
-    assert "The database's clock is 21,600 s apart from this machine's" in outcome.err
-    assert 0 == await owner.fetchval("SELECT count(*) FROM events")
+        assert outcome.code == 1
+        assert "The database's clock is 21,600 s apart from this machine's" in outcome.err
+        async with session(url) as owner:
+            assert 0 == await owner.fetchval("SELECT count(*) FROM events")
 
 
 async def test_json_tells_how_each_timer_stands(tmp_path: Path, end: int, owner_url: str) -> None:

@@ -42,7 +42,7 @@ async def read_table(url: str, guild_id: str | None) -> Judged:
 
 @asynccontextmanager
 async def _snapshot(url: str, label: str) -> AsyncIterator[Connection]:
-    async with session(url, variable=OPTION, oldest=OLDEST) as connection:
+    async with session(url, variable=OPTION, oldest=OLDEST, is_ours=False) as connection:
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield connection

@@ -15,6 +15,7 @@ from asyncpg import Connection
 from boostmon import machine
 from boostmon.config import masked
 from boostmon.database.causes import NAMED, ReplacedError, refused, unavailable
+from boostmon.database.searching import search_ours_alone
 from boostmon.database.url import Host, hosts_of, understood
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 
@@ -75,12 +76,15 @@ class Connector:
         variable: str = "DATABASE_URL",
         oldest: int = OLDEST,
         may_be_pooler: bool = False,
+        is_bots: bool = False,
+        is_ours: bool = True,
         **options: Any,
     ) -> None:
         """Take the *options* of asyncpg.connect; errors speak of *variable*.
 
         A server of a major version before *oldest* is refused. What *may_be_pooler* is asked for no
-        other settings than PgBouncer takes.
+        other settings than PgBouncer takes. *is_bots*: the tables are there already. Unless the
+        database *is_ours*, its schemas are searched as it has them.
         """
         address = understood(url, variable=variable)
         _tell_left_out(variable, address.left_out)
@@ -89,6 +93,8 @@ class Connector:
         self._each_host = min(address.timeout or EACH_HOST, EACH_HOST)
         self._variable = variable
         self._oldest = oldest
+        self._searches = {"has_tables": is_bots, "may_be_pooler": may_be_pooler}
+        self._is_ours = is_ours
         settings = SPOKEN if may_be_pooler else MEANING
         self._options = options | {"server_settings": settings | options.pop("server_settings", {})}
         if address.service:
@@ -206,20 +212,34 @@ class Connector:
                 f"The server at {masked(self._url)} is PostgreSQL {version.major}, and BoostMon "
                 f"needs {self._oldest} or newer; upgrade it, or point {self._variable} elsewhere."
             )
+        if self._is_ours:
+            try:
+                await search_ours_alone(connection, seconds=seconds, **self._searches)
+            except BaseException:
+                connection.terminate()
+                raise
         return connection
 
 
 @asynccontextmanager
 async def session(
-    url: str, *, wait: float = 0.0, variable: str = "DATABASE_URL", oldest: int = OLDEST
+    url: str,
+    *,
+    wait: float = 0.0,
+    variable: str = "DATABASE_URL",
+    oldest: int = OLDEST,
+    is_ours: bool = True,
 ) -> AsyncIterator[Connection]:
     """Lend a connection of its own to *url*, without a limit on what a statement may take.
 
     *wait* is for how many seconds a server that does not answer is asked again; a server of a
-    major version before *oldest* is refused.
+    major version before *oldest* is refused. Unless the database *is_ours*, it searches whichever
+    schemas it has.
     """
     settings = {"application_name": "boostmon"}
-    connector = Connector(url, variable=variable, oldest=oldest, server_settings=settings)
+    connector = Connector(
+        url, variable=variable, oldest=oldest, is_ours=is_ours, server_settings=settings
+    )
     connection = await connector.open_within(wait)
     try:
         yield connection

@@ -237,13 +237,15 @@ async def connect(
     Without *statement_cache* the way may lead through PgBouncer.
     """
     logging.getLogger("asyncpg.pool").addFilter(_is_news)
+    options: dict[str, Any] = {} if statement_cache else {"statement_cache_size": 0}
     connector = Connector(
         url,
         variable=variable,
         command_timeout=pool.boostmon_command_timeout,
         server_settings={"application_name": "boostmon"},
         may_be_pooler=not statement_cache,
-        **({} if statement_cache else {"statement_cache_size": 0}),
+        is_bots=True,
+        **options,
     )
     end = machine.monotonic() + wait
     while True:
