@@ -178,7 +178,8 @@ async def test_a_stuck_effect_is_counted_with_its_age(database: Database, owner_
     async with at_work(database, owner_url) as bot:
         await until_ready(bot)
         await bot.town.client.sim(
-            "fault", {"path": GIVE, "method": "PUT", "status": 403, "body": {"code": 50013}}
+            "fault",
+            {"path": GIVE, "method": "PUT", "status": 403, "body": {"code": 50013}, "times": None},
         )
         await bot.town.say("olga", "settime", user="max", role="VIP", duration="1h")
         stuck = {"kind": "give_role", "state": "stuck"}

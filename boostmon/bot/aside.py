@@ -6,6 +6,7 @@ from boostmon.bot.backlog import Backlog
 from boostmon.bot.delivery import Delivery
 from boostmon.bot.receipts import STUCK_RETRY
 from boostmon.bot.refusals import DELETED, Passing, Stuck
+from boostmon.bot.stops import Stop
 from boostmon.projections.effects import NOTICE
 from boostmon.projections.owed import Owed, OwedEffects
 
@@ -23,6 +24,8 @@ class Aside:
         self._backlog = backlog
         self._looked = float("-inf")
         self._told: dict[int, float] = {}
+        self._stopped_since = 0.0
+        self._stopped: set[int] = set()
 
     def is_away(self, guild_id: str) -> bool:
         """Tell whether nothing can be done in a server now."""
@@ -62,6 +65,15 @@ class Aside:
             seconds = STUCK_RETRY if isinstance(absence, Stuck) else None
             await self._owed.hold(held, _why(absence), seconds=seconds)
             self._told |= {owed.stream_id: now for owed in held}
+
+    async def tell_of_stop(self, stop: Stop) -> None:
+        """Put down of what is owed, once, that Discord stops all requests."""
+        if stop.since != self._stopped_since:
+            self._stopped_since, self._stopped = stop.since, set[int]()
+        held = [head for head in self._backlog.heads() if head.position not in self._stopped]
+        if held:
+            await self._owed.hold(held, str(stop), seconds=None)
+            self._stopped.update(head.position for head in held)
 
     def _untold(self, now: float) -> dict[Stuck | Passing, list[Owed]]:
         """Return what waits for a server, and was not put down of late, by what it waits for."""

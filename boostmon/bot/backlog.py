@@ -218,6 +218,11 @@ class Backlog:
         heads = map(self._streams.head, self._places.away.members(guild_id))
         return [head for head in heads if head is not None and head.stuck_for is None]
 
+    def heads(self) -> list[Owed]:
+        """Return the oldest effect of each timer that is not stuck anyway."""
+        heads = map(self._streams.head, self._streams)
+        return [head for head in heads if head is not None and head.stuck_for is None]
+
     @property
     def has_joined(self) -> bool:
         """Whether something was found to wait for a cause, or to wait on for it."""

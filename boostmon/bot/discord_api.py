@@ -17,6 +17,8 @@ from boostmon.bot.times_told import moment_of, wait_told
 from boostmon.errors import DiscordError
 from boostmon.events.timer import TimerId, is_snowflake
 
+GLOBAL = "its limit for all requests of the bot"
+FRONT = "what stands before it refuses this address, such as for too many refused requests"
 ATTEMPT_SECONDS = 8.0
 REASON_LENGTH = 512  # characters; resources/audit-log
 PAGE = 100  # messages; resources/message, "Get Channel Messages"
@@ -38,7 +40,10 @@ class RefusedError(DiscordError):
         self.text = str(body.get("message", ""))
         self.retry_after = wait_told(body, headers)
         self.scope = headers.get("X-RateLimit-Scope", "")
-        self.everywhere = bool(body.get("global")) or self._is_of_the_front(body)
+        says_so = body.get("global") or headers.get("X-RateLimit-Global", "").lower() == "true"
+        is_global = status == HTTPStatus.TOO_MANY_REQUESTS and (says_so or self.scope == "global")
+        self.everywhere = bool(is_global) or self._is_of_the_front(body)
+        self.stopped_by = GLOBAL if self.scope or is_global else FRONT
         super().__init__(f"Discord answered {status}: {self.text} (code {self.code})")
 
     def _is_of_the_front(self, body: Mapping[str, Any]) -> bool:
@@ -257,7 +262,13 @@ class DiscordApi:
             self._pace.invalid(now)
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
             everywhere = refusal.everywhere
-            self._pace.refused(lane, refusal.retry_after, everywhere=everywhere, now=now)
+            self._pace.refused(
+                lane,
+                refusal.retry_after,
+                everywhere=everywhere,
+                now=now,
+                why=refusal.stopped_by,
+            )
 
 
 def id_in(token: str) -> str | None:

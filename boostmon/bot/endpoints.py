@@ -64,7 +64,9 @@ class Endpoints:
     async def _readyz(self, _: web.Request) -> web.Response:
         parts = await self._vitals.ready()
         status = HTTPStatus.OK if all(parts.values()) else HTTPStatus.SERVICE_UNAVAILABLE
-        return web.json_response(parts, status=status)
+        stop = self._vitals.stop()  # commands are answered all the same: it is no less ready
+        told = parts if stop is None else {**parts, "discord_stopped": stop}
+        return web.json_response(told, status=status)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         await self._vitals.refresh()

@@ -149,6 +149,14 @@ class Metrics:
         self.invalid_limit = self._gauge(
             "discord_invalid_requests_limit", "At how many of them BoostMon pauses by itself."
         )
+        self.stopped_since = self._gauge(
+            "discord_stopped_since_seconds",
+            "Since when Discord stops all requests for longer than a moment; 0: it does not.",
+        )
+        self.stopped_until = self._gauge(
+            "discord_stopped_until_seconds",
+            "Until when it does so; 0: it does not.",
+        )
 
     def _gateway(self) -> None:
         self.gateway_up = self._gauge("gateway_up", "Whether the gateway is connected and ready.")

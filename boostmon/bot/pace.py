@@ -8,10 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from boostmon import machine
+from boostmon.bot.stops import Stop, Stops, say_lane
 from boostmon.bot.times_told import seconds_in
 
 DIRECT = "direct"
 OPENING = "opening"
+TOO_MANY_INVALID = "so many were refused of late that one more may have the address banned"
 LOOK = 0.005  # seconds
 LOOK_FOR_PROMISES = 0.5  # seconds; whoever keeps one tells when it is over
 PATIENCE = 1.0  # seconds; when the limits ask for more, a reply does not wait for them
@@ -136,6 +138,7 @@ class Pace:
         self._lanes: dict[str, Turns] = {}
         self.turns = Turns(limits.requests, limits.request_seconds)
         self._invalid = Window(limits.invalid_requests, limits.invalid_seconds)
+        self._stops = Stops()
 
     @property
     def lanes(self) -> int:
@@ -179,11 +182,12 @@ class Pace:
         """Follow what the *headers* of an answer say of the lane's own limit."""
         after = seconds_in(headers.get("X-RateLimit-Reset-After"))
         if headers.get("X-RateLimit-Remaining") == "0" and after is not None:
-            self._turns(lane).close(now + after + MARGIN)
+            self._close(lane, now + after + MARGIN, now)
 
     def invalid(self, now: float) -> None:
         """Count an answer that Discord counts as an invalid request; too many of them ban us."""
         self._invalid.start(now)
+        self._stops.note(self._invalid.ready_at(now), now, TOO_MANY_INVALID)
 
     @property
     def invalid_limit(self) -> int:
@@ -194,10 +198,25 @@ class Pace:
         """Tell how many invalid requests count at *now*."""
         return self._invalid.count(now)
 
-    def refused(self, lane: str, retry_after: float, *, everywhere: bool, now: float) -> None:
-        """Follow a 429: wait *retry_after* seconds, on this lane or on all."""
-        turns = self.turns if everywhere else self._turns(lane)
-        turns.close(now + retry_after + MARGIN)
+    def refused(
+        self, lane: str, retry_after: float, *, everywhere: bool, now: float, why: str = ""
+    ) -> None:
+        """Follow a 429: wait *retry_after* seconds, on this lane or, for *why*, on all."""
+        until = now + retry_after + MARGIN
+        if not everywhere:
+            self._close(lane, until, now)
+            return
+        self.turns.close(until)
+        self._stops.note(until, now, why)
+
+    def stop(self, now: float) -> Stop | None:
+        """Return what stops all requests for longer than a moment; None: nothing does."""
+        return self._stops.under_way(now)
+
+    def _close(self, lane: str, until: float, now: float) -> None:
+        turns = self._turns(lane)
+        say_lane(lane, until, turns.closed_until, now)
+        turns.close(until)
 
     def quiet_in(self, now: float) -> float:
         """Tell in how many seconds Discord's windows have forgotten what was asked so far.

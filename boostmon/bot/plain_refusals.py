@@ -33,7 +33,8 @@ def make_plain(bot: commands.InteractionBot, pace: Pace) -> None:
             _say(response, {**body, "code": refusal.code, "message": refusal.text}, refusal)
             if response.status == HTTPStatus.TOO_MANY_REQUESTS and refusal.everywhere:
                 now = machine.monotonic()
-                pace.refused("", refusal.retry_after, everywhere=True, now=now)
+                why = refusal.stopped_by
+                pace.refused("", refusal.retry_after, everywhere=True, now=now, why=why)
         return response
 
     session: Any = bot.http._HTTPClient__session  # type: ignore[attr-defined] # noqa: SLF001 - disnake makes it without a way to change it

@@ -161,6 +161,8 @@ class Relay:
         try:
             await self._intake.take_in()
             await self._aside.look(machine.monotonic())
+            if stop := self._pace.stop(machine.monotonic()):
+                await self._aside.tell_of_stop(stop)
         except Exception:
             log.exception("what is owed was not read, or not put off")
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import product
 
 from msgspec import Struct
@@ -66,6 +67,17 @@ class Vitals:
             "sweep": not _late(body),
         }
 
+    def stop(self) -> dict[str, str] | None:
+        """Say since when Discord stops all requests, until when, and why; None: it does not."""
+        stop = self._body.pace.stop(machine.monotonic()) if self._body else None
+        if stop is None:
+            return None
+        since, until = (
+            datetime.fromtimestamp(round(moment), UTC).isoformat()
+            for moment in (stop.since, stop.until)
+        )
+        return {"since": since, "until": until, "why": stop.why}
+
     async def refresh(self) -> None:
         """Read anew what is not counted as it happens."""
         body, metrics = self._body, self.metrics
@@ -95,6 +107,9 @@ class Vitals:
         metrics.sweep_age.set(body.sweeper.age)
         metrics.sweep_interval.set(body.sweeper.interval)
         metrics.invalid_requests.set(body.pace.invalid_count(machine.monotonic()))
+        stop = body.pace.stop(machine.monotonic())
+        metrics.stopped_since.set(stop.since if stop else 0)
+        metrics.stopped_until.set(stop.until if stop else 0)
         metrics.invalid_limit.set(body.pace.invalid_limit)
         metrics.pool.labels("busy").set(load.busy)
         metrics.pool.labels("idle").set(load.idle)

@@ -9,7 +9,14 @@ from asyncpg import Connection
 from boostmon.errors import UnreadableEventError
 from boostmon.events.newest import altered, density
 from boostmon.finding import Finding, green, red, yellow
-from boostmon.projections.open_effects import OUTAGE, OWED, OpenEffects, open_effects, unmarked
+from boostmon.projections.open_effects import (
+    OUTAGE,
+    OWED,
+    STOPPED,
+    OpenEffects,
+    open_effects,
+    unmarked,
+)
 from boostmon.projections.sampling import Sample, compare_sample
 from boostmon.projections.sql import statement
 
@@ -21,6 +28,7 @@ MOST_SHOWN = 20
 DAY = 86_400.0  # seconds
 RUN = "Start `boostmon run`."
 KEEP_UP = "Look in the log of the bot for `effect`; if none runs, start `boostmon run`."
+STAND_STILL = "Wait until then: BoostMon asks nothing before, and goes on by itself."
 COMES_BACK = "Wait: BoostMon goes on when Discord shows the server again."
 NAME_A_CHANNEL = "Name a channel in `/settime`: what is said there needs no direct message."
 RESTORE = "Restore a backup; `boostmon replay --check` tells which events are sound."
@@ -162,15 +170,21 @@ def _undecided(guild_id: str, found: str, whose: list[str]) -> Finding:
 
 
 def _waiting(owed: list[OpenEffects], now: datetime) -> list[Finding]:
-    late = [effects for effects in owed if effects.due_at < now - WAITING]
+    late = [each for each in owed if each.due_at < now - WAITING or _is_stopped(each)]
     return [
         yellow(
             "log",
             f"Waiting for long: {_told(effects)}{_because(effects)}.",
-            COMES_BACK if effects.reason == OUTAGE else KEEP_UP,
+            STAND_STILL
+            if _is_stopped(effects)
+            else (COMES_BACK if effects.reason == OUTAGE else KEEP_UP),
         )
         for effects in late[:MOST_SHOWN]
     ]
+
+
+def _is_stopped(effects: OpenEffects) -> bool:
+    return (effects.reason or "").startswith(STOPPED)
 
 
 def _calm(owed: list[OpenEffects]) -> Finding:

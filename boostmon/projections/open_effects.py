@@ -8,6 +8,7 @@ from msgspec import Struct
 from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind, OpenState, known
 from boostmon.projections.sql import statement
 
+STOPPED = "Discord stops all requests"
 OUTAGE = "the server has an outage"
 OWED: dict[EffectKind, str] = {
     GIVE_ROLE: "role to be given",
