@@ -711,6 +711,41 @@ async def test_a_change_whose_answer_comes_when_the_lease_is_lost_is_in_doubt_ag
     assert (kind, "done", 0) == tuple(effects[-1][name] for name in ("kind", "state", "looks"))
 
 
+async def ended(stage: Stage) -> str | None:
+    """Stop the relay; return who holds the lease then."""
+    (task,) = [
+        task
+        for task in asyncio.all_tasks()
+        if getattr(task.get_coro(), "__qualname__", "") == "Relay.run"
+    ]
+    task.cancel()
+    await asyncio.wait([task])
+    holder = "SELECT holder FROM lease WHERE name = 'relay'"
+    name: str | None = await stage.database.run(lambda connection: connection.fetchval(holder))
+    return name
+
+
+async def test_a_stop_lets_go_of_the_lease(stage: Stage) -> None:
+    await stage.until(lambda _: stage.lease.held)
+    assert await ended(stage) is None
+    assert not stage.lease.held
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_stop_keeps_the_lease_while_discord_may_still_be_at_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
+    await stage.until(lambda _: stage.lease.held)
+    monkeypatch.setattr("boostmon.bot.relay.FAREWELL", 0.1 if is_late else 5.0)
+    await stage.fault(method="PUT", path=ROLE_ROUTE, hang=60.0 if is_late else 0.3)
+    await stage.set(stage.timer())
+    await stage.until(lambda effects: [e["attempted_at"] for e in effects] != [None])
+    assert ("here" if is_late else None) == await ended(stage)
+    (effect,) = await stage.effects()
+    assert is_late is (effect["state"] == "owed")
+    assert is_late is (effect["look_again_at"] is not None)
+
+
 async def test_a_notice_in_doubt_stays_so_when_the_question_about_it_fails(
     stage: Stage, owner: asyncpg.Connection
 ) -> None:
