@@ -9,10 +9,14 @@ from boostmon import machine
 from boostmon.bot.openings import STOPPED_FOR, Ahead, Openings
 from boostmon.bot.pace import DIRECT, OPENING, Limits, Pace
 from boostmon.bot.refusals import Later
+from boostmon.commands.decider import AddTime, SetTime
+from boostmon.commands.handler import Origin
+from boostmon.events.append import Source
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections.direct_channels import DirectChannels
 from tests import test_relay
 from tests.test_relay import MESSAGE_ROUTE, Stage
+from tests.timers import M, handler_over, slash
 
 stage = test_relay.stage  # the fixture
 OPEN_ROUTE = "/users/@me/channels"
@@ -126,6 +130,22 @@ async def test_nothing_is_opened_ahead_that_may_not_be(
         await DirectChannels(stage.database).note(stage.client.user("max"), "1")
 
     await ahead_of(stage, speaker).open_one()
+
+    assert 0 == stage.asked("POST", OPEN_ROUTE)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("source", ["import", "cli"])
+async def test_for_a_timer_that_no_command_has_set_nothing_is_opened_ahead(
+    leading: Stage, source: Source, *, extended: bool
+) -> None:
+    stage, timer, now = leading, leading.timer(), leading.clock.time
+    handler, origin = handler_over(stage.database), Origin(command_id="import:1", source=source)
+    await handler.handle(timer, SetTime(now, HOUR, M), origin)
+    if extended:  # by a command; it was begun by none
+        await handler.handle(timer, AddTime(now, HOUR, M), slash())
+
+    await ahead_of(stage).open_one()
 
     assert 0 == stage.asked("POST", OPEN_ROUTE)
 
