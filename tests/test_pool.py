@@ -362,7 +362,7 @@ async def test_an_unknown_database_and_an_unknown_user_are_told_apart(bot_url: s
         login = gate.url.partition("://")[2].partition("@")[0]
 
         assert "no such database" in await failure(f"postgresql://{login}@{place}/nowhere")
-        assert "refused the user or the password" in await failure(
+        assert 'cannot log in (role "nobody_here" does not exist)' in await failure(
             f"postgresql://nobody_here:{PASSWORD}@{place}/postgres"
         )
 
@@ -371,11 +371,11 @@ async def test_an_unknown_database_and_an_unknown_user_are_told_apart(bot_url: s
     ("state", "expected"),
     [
         (b"28P01", "refused the user or the password; correct DATABASE_URL"),
-        (b"28000", "refused the user or the password; correct DATABASE_URL"),
+        (b"28000", "refused this way to log in (no thanks); correct DATABASE_URL, or the line"),
         (b"3D000", "has no such database"),
         (b"42501", "may not connect to that database"),
         (b"08P01", "does not answer"),
-        (b"57P03", "does not answer"),
+        (b"57P03", "is starting or stopping (no thanks); wait"),
         (b"0A000", "refused: no thanks; check DATABASE_URL"),
     ],
 )
