@@ -285,6 +285,15 @@ async def test_doctor_names_who_else_may_create_and_what_is_there_already(
     assert may.found.startswith(f"{name} may create in the schema {migrated.name}, ")
     assert f"of {name}" in there.found
     assert "trap" in there.found
+    assert "more" not in there.found
+
+    for number in range(6):
+        trap = (
+            f"CREATE FUNCTION {migrated.name}.trap{number}() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        )
+        await stranger.execute(trap)
+    _, there = await look_at_schema(owner)
+    assert f"of {name} and 3 more." in there.found
 
 
 async def test_a_schema_that_migrate_cannot_close_is_migrated_and_stays_red(

@@ -159,6 +159,16 @@ async def test_with_a_server_of_its_own_the_commands_belong_there_alone(patient:
     assert [] == (await patient.diagnosed(DISCORD_GUILD_ID=patient.guild.id)).faults
 
 
+async def test_a_server_of_its_own_that_the_bot_is_not_in_is_named_with_the_variable(
+    patient: Patient,
+) -> None:
+    faults = (await patient.diagnosed(DISCORD_GUILD_ID="1100000000000000098")).faults
+
+    (told,) = [each for each in faults if "DISCORD_GUILD_ID is" in each[1]]
+    assert told[1].startswith("Discord shows no commands in 1100000000000000098, which")
+    assert told[2].startswith("Set it to the id of a server that the bot is in, or unset it")
+
+
 async def test_commands_left_in_a_server_are_yellow(patient: Patient) -> None:
     await register(patient.client, f"/guilds/{patient.guild.id}")
 

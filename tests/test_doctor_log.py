@@ -184,6 +184,36 @@ async def test_direct_messages_that_discord_has_stopped_are_yellow(
     assert "Name a channel in `/settime`" in remedy
 
 
+@pytest.mark.parametrize("until", ["infinity", "2999-01-01", "tomorrow"])
+async def test_direct_messages_that_nobody_of_ours_has_stopped_are_red(
+    patient: Patient, until: str
+) -> None:
+    await patient.owner.execute("UPDATE openings SET closed_until = $1::text::timestamptz", until)
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert "red" == colour
+    assert "stopped for more than the hour" in found
+    await patient.owner.execute(remedy.removeprefix("As the owner: ").rstrip("."))
+    assert [] == (await patient.diagnosed()).faults
+
+
+@pytest.mark.parametrize("looks", [32767, -1, 100])
+async def test_a_count_of_looks_that_is_none_is_red(patient: Patient, looks: int) -> None:
+    await patient.owner.execute(
+        "INSERT INTO effects (position, kind, stream_id, state, due_at, look_again_at, looks)"
+        " VALUES (1, 'take_role', 1, 'done', now(), now(), $1)",
+        looks,
+    )
+
+    colour, found, remedy = (await patient.diagnosed()).fault
+
+    assert "red" == colour
+    assert found.startswith("Role changes in doubt that nobody can look at")
+    await patient.owner.execute(remedy.removeprefix("As the owner: ").partition(";")[0])
+    assert "nobody can look at" not in (await patient.diagnosed()).text
+
+
 async def test_direct_messages_are_not_spoken_of_when_the_hour_is_over(patient: Patient) -> None:
     await DirectChannels(patient.database).close(-1.0)
     assert "40003" not in (await patient.diagnosed()).text

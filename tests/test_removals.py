@@ -97,6 +97,26 @@ async def test_a_role_that_is_back_meanwhile_ends_nothing(
     assert [] == await Standings(database).undecided()
 
 
+async def test_the_bot_of_another_application_ends_nothing(
+    owner: asyncpg.Connection, database: Database, owner_url: str
+) -> None:
+    await owner.execute("INSERT INTO application (application_id) VALUES ('1100000000000000099')")
+    async with sandbox() as client:
+        await gone_in_sandbox(client, owner, database, "max", "vera")
+        place = {"DATABASE_URL": owner_url, **discord(client.sandbox)}
+        guild = str(client.ids["guild"])
+        outcome = await boostmon("resolve-removals", guild, "--end", **place)
+        assert 1 == outcome.code
+        assert "This database is that of the application 1100000000000000099" in outcome.err
+        assert 2 == len(await Standings(database).undecided())
+
+        await owner.execute(
+            "UPDATE application SET application_id = $1", client.app.rpartition("/")[2]
+        )
+        outcome = await boostmon("resolve-removals", guild, "--end", **place)
+        assert (0, "2 timers ended") == (outcome.code, outcome.out.strip())
+
+
 async def test_where_discord_does_not_tell_a_timer_stays_held_back(
     owner: asyncpg.Connection, database: Database, owner_url: str
 ) -> None:

@@ -102,9 +102,16 @@ async def look_at_commands(
     try:
         here = await _registered(reads, application_id, guild_id)
     except RefusedError as error:
-        return [_hidden(guild_id, application_id, error)]
-    found = _compared(here, f"in the server {guild_id}")
-    return [*found, *(left_over if everywhere else [])]
+        found = (
+            f"Discord shows no commands in {guild_id}, which DISCORD_GUILD_ID is ({error.text})."
+        )
+        remedy = (
+            "Set it to the id of a server that the bot is in, or unset it: commands are registered "
+            f"in all servers then. Or invite the bot there: {link_for(application_id)}"
+        )
+        return [red("discord", found, remedy)]
+    compared = _compared(here, f"in the server {guild_id}")
+    return [*compared, *(left_over if everywhere else [])]
 
 
 async def look_at_leftovers(

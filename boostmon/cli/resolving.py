@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import click
 
@@ -17,6 +16,8 @@ from boostmon.config import ClockConfig, DiscordConfig, PoolConfig, load
 from boostmon.database.clock import open_clock
 from boostmon.database.pool import connect
 from boostmon.events.store import EventStore
+from boostmon.events.timer import TimerId
+from boostmon.projections.owner import owner_of
 from boostmon.projections.standings import Standings
 
 NONE = "Nothing is held back in this server; `boostmon doctor` says where something is."
@@ -44,7 +45,9 @@ async def _resolve(guild_id: str, *, ends: bool) -> None:
             standings = Standings(database)
             if ends:
                 handler = CommandHandler(EventStore(database))
-                async with _asking_discord() as holds:
+                async with place.owner() as owner:
+                    application_id = await owner_of(owner)
+                async with _asking_discord(application_id) as holds:
                     _show(await end_all(standings, handler, guild_id, now=clock.now(), holds=holds))
             else:
                 restored = await restore_all(standings, guild_id)
@@ -52,17 +55,34 @@ async def _resolve(guild_id: str, *, ends: bool) -> None:
 
 
 @asynccontextmanager
-async def _asking_discord() -> AsyncIterator[Holds | None]:
-    """Lend a way to ask whether a role is back meanwhile, if there is one."""
+async def _asking_discord(owner: str | None) -> AsyncIterator[Holds | None]:
+    """Lend a way to ask whether a role is back meanwhile, if there is one.
+
+    What is lent raises `AnotherApplicationError` where the token is not that of *owner*: another
+    bot may be in other servers, where it sees nobody.
+    """
     if not os.environ.get("DISCORD_TOKEN", "").strip():
         _warn("DISCORD_TOKEN is not set, so nobody asked Discord whether a role is back.")
         yield None
         return
-    from boostmon.bot.discord_reads import discord_reads  # noqa: PLC0415 - disnake takes long to load
+    from boostmon.bot.checkup import application_of  # noqa: PLC0415 - disnake takes long to load
+    from boostmon.bot.discord_reads import discord_reads  # noqa: PLC0415 - so does this
     from boostmon.bot.held_roles import holds  # noqa: PLC0415 - so does this
+    from boostmon.bot.identity import another  # noqa: PLC0415 - and this
 
     async with discord_reads(load(DiscordConfig, os.environ)) as reads:
-        yield partial(holds, reads)
+        ours = owner is None  # or it has turned out to be
+
+        async def is_back(timer: TimerId) -> bool:
+            nonlocal ours
+            if not ours:
+                application_id = (await application_of(reads)).application_id
+                if owner != application_id:
+                    raise another(owner, f"the application {application_id}")
+                ours = True
+            return await holds(reads, timer)
+
+        yield is_back
 
 
 def _show(ends: Ends) -> None:

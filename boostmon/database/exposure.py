@@ -43,7 +43,7 @@ WITH ours AS (
     UNION ALL
     SELECT 'pg_proc'::regclass, oid, oid::regprocedure::text, pronamespace, proowner FROM pg_proc
 )
-SELECT made.name, quote_ident(pg_get_userbyid(maker)) AS role
+SELECT made.name, quote_ident(pg_get_userbyid(maker)) AS role, count(*) OVER () AS total
 FROM made CROSS JOIN ours JOIN pg_namespace ON pg_namespace.oid = place
 JOIN pg_roles ON pg_roles.oid = maker
 WHERE nspname = ANY (current_schemas(false)) AND maker NOT IN (owner, nspowner) AND NOT rolsuper
@@ -80,6 +80,8 @@ async def look_at_schema(connection: Connection) -> list[Finding]:
     strange = await connection.fetch(STRANGE)
     if strange:
         named = ", ".join(f"{row['name']} of {row['role']}" for row in strange)
+        if (more := strange[0]["total"] - len(strange)) > 0:
+            named = f"{named} and {more} more"
         found = f"Functions or operators of others are in the schema of the tables: {named}."
         remedy = "Find out what they do, and drop them: they can run in BoostMon's statements."
         findings.append(red("database", found, remedy))

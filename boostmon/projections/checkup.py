@@ -30,6 +30,11 @@ RUN = "Start `boostmon run`."
 KEEP_UP = "Look in the log of the bot for `effect`; if none runs, start `boostmon run`."
 STAND_STILL = "Wait until then: BoostMon asks nothing before, and goes on by itself."
 COMES_BACK = "Wait: BoostMon goes on when Discord shows the server again."
+LONGEST_STOP = 3_660.0  # seconds; an hour, and what clocks may be apart
+LOOK_AGAIN = (
+    "As the owner: UPDATE effects SET looks = 0 WHERE look_again_at IS NOT NULL; and find out who "
+    "changed the table."
+)
 NAME_A_CHANNEL = "Name a channel in `/settime`: what is said there needs no direct message."
 RESTORE = "Restore a backup; `boostmon replay --check` tells which events are sound."
 
@@ -124,6 +129,9 @@ async def look_at_effects(connection: Connection) -> list[Finding]:
     if len(stuck) > MOST_SHOWN:
         more = len(stuck) - MOST_SHOWN
         findings.append(red("log", f"{more} more are stuck.", "`boostmon stats` lists them."))
+    if astray := await connection.fetchval(statement("looks_astray")):
+        found = f"Role changes in doubt that nobody can look at, for looks is no count: {astray}."
+        findings.append(red("log", found, LOOK_AGAIN))
     return findings + (_waiting(owed, now) or ([] if stuck else [_calm(owed)]))
 
 
@@ -132,6 +140,10 @@ async def look_at_openings(connection: Connection) -> list[Finding]:
     seconds = await connection.fetchval(statement("openings_closed"))
     if not seconds:
         return []
+    if seconds > LONGEST_STOP:
+        found = "Direct messages to new people are stopped for more than the hour after which"
+        found = f"{found} BoostMon tries again: somebody else wrote that, or a clock was wrong."
+        return [red("log", found, "As the owner: UPDATE openings SET closed_until = NULL.")]
     minutes = math.ceil(seconds / 60)
     found = f"Direct messages to new people are stopped for {minutes} minutes (40003): Discord"
     found = f"{found} found that BoostMon opened too many. Notices to them wait; nothing else does."
