@@ -295,6 +295,24 @@ CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1';
 """
 
 
+# What everybody may call, where the bot is the owner and nothing is granted.
+
+OPEN = """
+SELECT DISTINCT proname FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+WHERE pronamespace = current_schema()::regnamespace AND grantee = 0
+    AND prorettype <> 'trigger'::regtype
+    AND proname <> 'is_recordable' -- it judges what it is given, as whoever calls it
+    AND (prosecdef OR prokind = 'p' OR strpos(prosrc, quote_ident(current_schema()) || '.') > 0)
+"""
+
+
+async def test_nobody_else_may_call_what_touches_the_tables(empty_schema: Schema) -> None:
+    async with session(empty_schema.owner_url) as owner:
+        await migrate(owner, None)
+
+        assert [] == await owner.fetch(OPEN)
+
+
 # What others have applied.
 
 HELD = Path(__file__).parent / "data" / "migrations.sha256"
