@@ -33,8 +33,12 @@ def old_absence() -> list[Bug]:
         for standing in await self._standings.of_member(guild_id, user_id):
             await self._act(standing, reading)
 
+    async def bears_out(*_: Any) -> bool:
+        return True
+
     return [
         (Agreement, "of", of),
+        (Agreement, "_bears_out", bears_out),
         (Agreement, "_may_act", lambda *_: True),
         (agreement, "PROVEN_AFTER", 0.0),
         (agreement, "TOLD_AFTER", 0.0),
@@ -59,10 +63,10 @@ def superseded_doubt() -> list[Bug]:
     """Have an effect that is superseded lose its doubt."""
     close, supersede = OwedEffects.close, settling_twins.supersede_effects
 
-    async def forgetful(self: Any, effect: Any, state: Any, receipt: Any = None) -> None:
+    async def forgetful(self: Any, effect: Any, state: Any, *more: Any, **doubt: Any) -> None:
         if state == "superseded":
             effect = structs.replace(effect, look_again_at=None)
-        await close(self, effect, state, receipt)
+        await close(self, effect, state, *more, **doubt)
 
     def and_forget(tables: Any, positions: Any, kinds: Any) -> Any:
         rows = supersede(tables, positions, kinds)
