@@ -1413,12 +1413,20 @@ async def row_by_hand(scene: Scene) -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["clear", "a command that takes all time", "a second life"])
 async def test_a_replay_owes_the_take_again_that_a_row_by_hand_had_superseded(
-    scene: Scene,
+    scene: Scene, end: str
 ) -> None:
     await scene.given()
     await scene.given("vera", "Trial")
-    await scene.clear()
+    if end == "a second life":
+        await scene.clear()
+        await scene.carry_out()
+        await scene.given()
+    if end == "a command that takes all time":
+        await scene.command(RemoveTime(scene.clock.time, HOUR, M))
+    else:
+        await scene.clear()
     await row_by_hand(scene)
     await scene.carry_out()
     assert ["VIP"] == scene.roles()
