@@ -367,6 +367,22 @@ async def test_a_take_that_hangs_and_is_done_after_a_renewal_costs_no_role(
     assert (["VIP"], ["not_held"]) == (scene.roles(), scene.found)
 
 
+async def test_a_take_whose_connection_is_cut_and_is_done_after_a_renewal_costs_no_role(
+    scene: Scene,
+) -> None:
+    await scene.given()
+    await scene.fault(method="DELETE", path=ROLE_ROUTE, effect="never", reset=True)
+    await scene.clear()
+    await scene.carry_out()
+    await scene.set()
+    await scene.carry_out()
+
+    await scene.ours("DELETE")
+    await scene.agree()
+
+    assert (["VIP"], ["not_held"]) == (scene.roles(), scene.found)
+
+
 async def test_a_late_take_that_the_gateway_tells_of_at_once_costs_no_role(scene: Scene) -> None:
     await renewed_while_a_take_is_given_up(scene)
     await scene.later(5)
