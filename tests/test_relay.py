@@ -661,6 +661,32 @@ async def test_only_the_holder_of_the_lease_speaks_to_discord(
     assert ["VIP"] == stage.roles()
 
 
+async def test_who_stands_by_asks_the_database_for_nothing_whatever_is_told(
+    stage: Stage, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await owner.execute(
+        "UPDATE lease SET holder = 'elsewhere', expires_at = clock_timestamp() + interval '1 h'"
+    )
+    await stage.lease.claim()
+    began = list[None]()
+    sleep = stage.relay._sleep  # noqa: SLF001 - what it does without the lease shows nowhere else
+    monkeypatch.setattr(stage.relay, "_sleep", partial(_noted, began, sleep))
+    for _ in range(20):
+        stage.relay.wake()
+        stage.relay.hasten(stage.timer().guild_id)
+        await asyncio.sleep(0)
+    assert len(began) <= 1
+    await owner.execute("UPDATE lease SET holder = NULL, expires_at = '-infinity'")
+    await stage.set(stage.timer())
+    await stage.settled()
+    assert ["VIP"] == stage.roles()
+
+
+async def _noted(began: list[None], sleep: Callable[[float], Any], seconds: float) -> None:
+    began.append(None)
+    await sleep(seconds)
+
+
 @pytest.mark.parametrize("change", ["give", "take", "say"])
 async def test_with_a_lease_about_to_end_discord_is_asked_for_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, change: str

@@ -62,17 +62,22 @@ class Relay:
     def wake(self) -> None:
         """Look at the log again now: there is something new."""
         self._intake.wake()
-        self._woken.set()
+        self._look()
 
     def reload(self) -> None:
         """Look at everything that is owed anew: an effect was opened again."""
         self._intake.reload()
-        self._woken.set()
+        self._look()
 
     def recheck(self, stream_id: int) -> None:
         """Look anew at what a timer is owed: an effect of it was opened again."""
         self._intake.recheck([stream_id])
         self._woken.set()
+
+    def _look(self) -> None:
+        """Look at what is to be done now; who stands by does nothing, however much is told."""
+        if self._lease.held:
+            self._woken.set()
 
     @property
     def is_idle(self) -> bool:
@@ -102,7 +107,7 @@ class Relay:
     def hasten(self, guild_id: str) -> None:
         """Try again now what is owed in a server: its roles or permissions have changed."""
         self._backlog.hasten(guild_id, machine.monotonic())
-        self._woken.set()
+        self._look()
 
     def role_deleted(self, guild_id: str, role_id: str) -> None:
         """Ask Discord for nothing more about a role that a server does not have any more."""
@@ -139,13 +144,15 @@ class Relay:
         while True:
             held = self._lease.held
             try:
-                if await self._lease.claim() and not held:
+                leads = await self._lease.claim()
+                if leads and not held:
                     log.info("this process speaks to Discord")
                     self._intake.begin_anew()
                     self._terms += 1
-                    self._woken.set()
                 elif self._intake.is_old:
                     self.reload()  # whatever was opened again unheard is not left lying
+                if leads:
+                    self._woken.set()
             except BoostmonError as error:
                 log.error("the lease was not renewed", reason=str(error))
             except Exception:  # a relay that falls silent would be found by its users

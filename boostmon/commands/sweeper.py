@@ -18,7 +18,8 @@ from boostmon.projections.role_timers import DueTimer, RoleTimers
 
 PAGE = 500
 PAUSE_AFTER_TROUBLE = 1.0
-FIRST = (-1 << 63, 0)
+EARLIEST = -1 << 63
+FIRST = (EARLIEST, 0)
 
 log = structlog.get_logger()
 
@@ -89,10 +90,12 @@ class Sweeper:
             await self._clock.wait_until(next_due_at, at_most=self.interval, wake=self._woken)
 
     async def _pass(self) -> int | None:
-        now, began = self._clock.now(), machine.monotonic()
+        now, began, swept = self._clock.now(), machine.monotonic(), Swept(0, 0)
         try:
-            swept = await self.sweep(now)
-            next_due_at = await self._timers.next_due_at(now)
+            next_due_at = await self._timers.next_due_at(EARLIEST)
+            if next_due_at is not None and next_due_at <= now:
+                swept = await self.sweep(now)
+                next_due_at = await self._timers.next_due_at(now)
         except Exception:  # of a sweep that ends nobody would know
             log.exception("sweep failed")
             self._watch.sweep_failed()
@@ -111,6 +114,8 @@ class Sweeper:
             due += len(page)
             answered += await self._sweep_page(page, now)
             after = (page[-1].next_due_at, page[-1].number)
+            if len(page) < PAGE:
+                break
         return Swept(due, answered)
 
     async def _sweep_page(self, page: list[DueTimer], now: int) -> int:
