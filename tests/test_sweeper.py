@@ -1,7 +1,7 @@
 """The sweeper over a real database: one pass at a time, with the time passed in."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -186,6 +186,38 @@ async def test_nothing_is_swept_by_a_time_that_is_doubted(
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+async def test_of_changes_that_come_together_one_question_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweeping, "GATHERS", 3600.0)
+    store, timers, clock = cast(EventStore, None), NothingTimed(), WokenClock()
+    sweeper = Sweeper(store=store, timers=timers, clock=clock, interval=30)
+    running = asyncio.create_task(sweeper.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+        sweeper.wake()
+    assert [sweeping.EARLIEST] == timers.asked
+    running.cancel()
+    await asyncio.wait([running])
+
+
+class NothingTimed(RoleTimers):
+    """A read model without timers."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def next_due_at(self, after: int) -> None:
+        self.asked.append(after)
+
+
+class WokenClock(StillClock):
+    """A clock that waits for nothing but to be woken."""
+
+    async def wait_until(self, *_: Any, wake: asyncio.Event, **__: Any) -> None:
+        await wake.wait()
 
 
 class DoubtedClock(StillClock):

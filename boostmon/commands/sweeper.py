@@ -18,6 +18,7 @@ from boostmon.projections.role_timers import DueTimer, RoleTimers
 
 PAGE = 500
 PAUSE_AFTER_TROUBLE = 1.0
+GATHERS = 0.05  # seconds after a change; many come together
 EARLIEST = -1 << 63
 FIRST = (EARLIEST, 0)
 
@@ -88,6 +89,8 @@ class Sweeper:
                 continue
             next_due_at = await self._pass()
             await self._clock.wait_until(next_due_at, at_most=self.interval, wake=self._woken)
+            if self._woken.is_set():
+                await asyncio.sleep(GATHERS)
 
     async def _pass(self) -> int | None:
         now, began, swept = self._clock.now(), machine.monotonic(), Swept(0, 0)

@@ -130,6 +130,8 @@ class OwedEffects:
     async def _read(self, name: str, *arguments: int) -> tuple[int, list[Owed]]:
         async def fetch(connection: Connection) -> tuple[int, list[Owed]]:
             head = await connection.fetchval(statement("head"))
+            if (head,) == arguments:
+                return head, []  # nothing was recorded since
             rows = await connection.fetch(statement(name), *arguments)
             return head, self._known(rows)
 
