@@ -33,13 +33,15 @@ class Machines:
 
     def __init__(self, timeline: Timeline) -> None:
         self.turn = Clocks(timeline)
+        self._timeline = timeline
 
     @contextmanager
     def tell_the_time(self) -> Iterator[None]:
         """Have every module of the bot read these clocks."""
         monotonic, wall = machine.monotonic, machine.wall
-        machine.monotonic = lambda: self.turn.boot()  # noqa: PLW0108 - whose turn it is, it is then
-        machine.wall = lambda: self.turn.wall()  # noqa: PLW0108 - the same
+        timeline = self._timeline
+        machine.monotonic = lambda: timeline.now  # what `boot` is of every machine
+        machine.wall = lambda: self.turn.wall()  # noqa: PLW0108 - whose turn it is, it is then
         try:
             yield
         finally:

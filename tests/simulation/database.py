@@ -10,7 +10,7 @@ from boostmon.database.attempt import Attempts
 from boostmon.errors import DatabaseUnavailableError
 from tests.simulation.tables import Tables
 from tests.simulation.timeline import EPOCH, Timeline
-from tests.simulation.twins import Twin, twins
+from tests.simulation.twins import Twin, reads, twins
 
 Result = TypeVar("Result")
 Reply = asyncio.Future[list[dict[str, Any]]]
@@ -45,7 +45,7 @@ class Server:
         self.mood = Mood()
         self.ahead = 0.0  # by how many seconds its clock is wrong
         self.tables = Tables(self.clock, lambda: timeline.now)
-        self.twins = twins()
+        self.twins, self.reads = twins(), reads()
         self.asked = 0
         self._random = random.random
 
@@ -69,12 +69,12 @@ class Server:
             if mood.losing.random() < 0.5:
                 self.timeline.after(seconds, lambda: work(None))
             self.timeline.after(2 * seconds, lambda: _fail(reply))
-        elif mood.slow is not None:
+        elif mood.slow is None:
+            self.timeline.after(seconds, partial(work, reply))
+        else:
             mood.count("statement slow")
             late = mood.slow.random() ** 3 * 8
             self.timeline.after(late, lambda: work(reply, late=late / 4))
-        else:
-            self.timeline.after(seconds, lambda: work(reply))
 
     def _do(
         self,
@@ -111,12 +111,16 @@ class Connection:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.once_writing: Callable[[], None] | None = None
 
-    async def fetch(self, query: str, *arguments: object) -> list[dict[str, Any]]:
-        """Return the rows of a statement."""
-        reply: Reply = asyncio.get_running_loop().create_future()
+    def fetch(self, query: str, *arguments: object) -> Reply:
+        """Return the rows of a statement, when they are there."""
+        reply: Reply = asyncio.Future()
         self._server.ask(query, arguments, reply)
-        return await reply
+        if self.once_writing is not None and query not in self._server.reads:
+            act, self.once_writing = self.once_writing, None
+            act()
+        return reply
 
     async def fetchrow(self, query: str, *arguments: object) -> dict[str, Any] | None:
         """Return the first row."""
@@ -140,6 +144,10 @@ class MemoryDatabase:
         self._connection = Connection(server)
         self.closed = False
         self.repeats = 0
+
+    def once_writing(self, act: Callable[[], None]) -> None:
+        """Have *act* done as soon as the next statement that changes something is on its way."""
+        self._connection.once_writing = act
 
     async def run(
         self,

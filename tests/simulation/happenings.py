@@ -104,13 +104,23 @@ class Happenings:
 
     def _freeze(self, moment: Moment) -> None:
         if process := self._chosen(moment):
-            process.freeze()
-            self._later(moment.seconds, process.thaw)
+            self._hold(moment, process, process.thaw)
 
     def _suspend(self, moment: Moment) -> None:
         if process := self._chosen(moment):
+            self._hold(moment, process, lambda: process.resume(moment.seconds))
+
+    def _hold(self, moment: Moment, process: Process, go_on: Callable[[], None]) -> None:
+        """Hold a process up: anywhere, or in the act, so that it goes on with an old answer."""
+
+        def hold() -> None:
             process.freeze()
-            self._later(moment.seconds, lambda: process.resume(moment.seconds))
+            self._later(moment.seconds, go_on)
+
+        if moment.number % 2:
+            process.in_the_act(hold)
+        else:
+            hold()
 
     def _away(self, moment: Moment) -> None:
         universe = self._universe

@@ -192,8 +192,7 @@ class Http:
         )
 
         async def send(_: object) -> Answer:
-            async with asyncio.timeout(given["timeout"].total):
-                return await self._sent(request)
+            return await self._sent(request, within=given["timeout"].total)
 
         answer = await judge(None, send)
         return answer.body
@@ -207,15 +206,25 @@ class Http:
             response: Any = answer
             raise HTTPException(response, "")
 
-    async def _sent(self, request: Request) -> Answer:
+    async def _sent(self, request: Request, *, within: float | None = None) -> Answer:
         if self.closed:
             raise aiohttp.ClientError
-        reply: Reply = asyncio.get_running_loop().create_future()
+        reply: Reply = asyncio.Future()
+        end = within and reply.get_loop().call_later(within, _give_up, reply)
         sent = machine.monotonic()
         self._wire.send(request, reply)
-        answer = await reply
+        try:
+            answer = await reply
+        finally:
+            if end:
+                end.cancel()
         self._hear(answer, sent)
         return answer
+
+
+def _give_up(reply: Reply) -> None:
+    if not reply.done():
+        reply.set_exception(TimeoutError())
 
 
 def place_of(request: Request) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 # ruff: noqa: SLF001 - what an event loop is made of is private
 
 import asyncio
-import heapq
 from asyncio import BaseEventLoop, events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -31,39 +31,21 @@ class OrderedTask(asyncio.Task[Any]):
         return self._serial
 
 
-class Soon(events.Handle):
-    """A handle that is made without a look at the debug mode."""
+class Call:
+    """Something to be called, unless it is cancelled: as much as asyncio needs of a handle."""
 
-    __slots__ = ()
-
-    def __init__(
-        self,
-        callback: Callable[..., Any],
-        args: tuple[Any, ...],
-        loop: Any,
-        context: Context | None,
-    ) -> None:
-        self._context = context or copy_context()
-        self._loop, self._callback, self._args = loop, callback, args
-        self._cancelled = False
-        self._repr = self._source_traceback = None
-
-
-class Timer(events.TimerHandle):
-    """The same for what is done at some time."""
-
-    __slots__ = ()
+    __slots__ = ("args", "callback", "context")
 
     def __init__(
-        self,
-        when: float,
-        callback: Callable[..., Any],
-        args: tuple[Any, ...],
-        loop: Any,
-        context: Context | None,
+        self, callback: Callable[..., Any], args: tuple[Any, ...], context: Context
     ) -> None:
-        Soon.__init__(self, callback, args, loop, context)  # type: ignore[arg-type]
-        self._when, self._scheduled = when, False
+        self.callback: Callable[..., Any] | None = callback
+        self.args = args
+        self.context = context
+
+    def cancel(self) -> None:
+        """Have it not called."""
+        self.callback = None
 
 
 class VirtualLoop(BaseEventLoop):
@@ -83,33 +65,39 @@ class VirtualLoop(BaseEventLoop):
 
     def call_at(  # type: ignore[override] # asyncio ties the arguments to the callback
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Call:
         """Have *callback* called, never in this very moment."""
-        when = max(when, self.time() + SHORTEST)
-        handle = Timer(when, callback, args, self, context)
-        heapq.heappush(self._scheduled, (when, next(_serials), handle))
-        return handle
+        soonest = self.time() + SHORTEST
+        call = Call(callback, args, context or copy_context())
+        heappush(self._scheduled, (max(when, soonest), next(_serials), call))
+        return call
+
+    def call_later(  # type: ignore[override] # the same
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Call:
+        """Have *callback* called in *delay* seconds, or a little later."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_soon(  # type: ignore[override] # the same
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    ) -> Call:
         """Have *callback* called in the next turn."""
-        handle = Soon(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+        call = Call(callback, args, context or copy_context())
+        self.ready.append(call)
+        return call
 
     def next_at(self) -> float:
         """Tell when the next timer is due, in the time of the `Timeline`."""
         scheduled = self._scheduled
-        while scheduled and scheduled[0][2]._cancelled:
-            heapq.heappop(scheduled)
+        while scheduled and scheduled[0][2].callback is None:
+            heappop(scheduled)
         return scheduled[0][0] + self._clocks.suspended if scheduled else float("inf")
 
     def ring(self, now: float) -> None:
         """Make ready what was to be done by *now*."""
         suspended, scheduled = self._clocks.suspended, self._scheduled
         while scheduled and scheduled[0][0] + suspended <= now:  # the sum that `next_at` is
-            self._ready.append(heapq.heappop(scheduled)[2])
+            self.ready.append(heappop(scheduled)[2])
 
     def step(self) -> None:
         """Do all that is ready, and what becomes ready by that."""
@@ -117,10 +105,10 @@ class VirtualLoop(BaseEventLoop):
         ready, steps = self.ready, 0
         try:
             while ready:
-                handle = ready.popleft()
-                if not handle._cancelled:
+                call = ready.popleft()
+                if call.callback is not None:
                     try:
-                        handle._context.run(handle._callback, *handle._args)
+                        call.context.run(call.callback, *call.args)
                     except Exception as error:  # noqa: BLE001 - asyncio's own way
                         self.call_exception_handler({"message": repr(error), "exception": error})
                 steps += 1

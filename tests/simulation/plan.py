@@ -85,7 +85,7 @@ def role_of(guild_id: str, number: int) -> str:
 
 
 ROLE_NAMES = {
-    role_of(guild_id, number): f"Role {number} of {guild_id[-2:]}"
+    role_of(guild_id, number): f"Role {number}"
     for guild_id in GUILDS
     for number in range(ROLES_EACH)
 }

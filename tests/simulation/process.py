@@ -112,6 +112,7 @@ class Process:
         self.name = name
         self.clocks = Clocks(around.timeline)
         self.loop = VirtualLoop(self.clocks)
+        self.ready = self.loop.ready
         self.alive = True
         self.frozen = 0
         self.turns = True
@@ -126,6 +127,10 @@ class Process:
         self.loop.set_exception_handler(self._note_crash)
         turn(self.clocks)
         self.spawn(self._run())
+
+    def in_the_act(self, act: Callable[[], None]) -> None:
+        """Have *act* done when it has just written something, and does not know yet that it has."""
+        self._database.once_writing(act)
 
     def freeze(self) -> None:
         """Stop executing anything of it (SIGSTOP)."""

@@ -63,10 +63,8 @@ FINDING = {
     "superseded-doubt": structs.replace(NARROW, round=FOG),
     "lease-ignored": structs.replace(
         NARROW,
-        seconds=500.0,
-        pause=3.0,
-        trouble_every=25.0,
-        round={"freeze": 2, "suspend": 1, "weather": 1},
+        trouble_every=12.0,
+        round={"freeze": 2, "suspend": 1},
     ),
     "clock-believed": structs.replace(NARROW, seconds=400.0, round={"clock steps": 1}),
     "lease-by-its-time": structs.replace(

@@ -82,3 +82,9 @@ def twins() -> dict[str, Twin]:
         **{of_events.statement(name): twin for name, twin in EVENTS.items()},
         **{of_projections.statement(name): twin for name, twin in PROJECTIONS.items()},
     }
+
+
+def reads() -> frozenset[str]:
+    """Return the statements that change nothing, by their text."""
+    statements = map(of_projections.statement, READING)
+    return frozenset((ASK, of_events.statement("read"), *statements))

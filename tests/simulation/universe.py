@@ -27,6 +27,7 @@ from tests.simulation.timeline import Timeline
 from tests.simulation.trace import Trace
 
 HINT_SECONDS = 0.002
+INFINITE = float("inf")
 RESTART_SECONDS = 5.0
 
 
@@ -106,23 +107,24 @@ class Universe:
 
     def run(self, until: float) -> None:
         """Let time pass: everybody does what is due, and nothing waits."""
-        timeline = self.timeline
+        timeline, processes = self.timeline, self.processes
         while True:
-            next_at = float("inf")
-            for process in tuple(self.processes):
+            next_at, all_live = INFINITE, True
+            for process in processes:
                 if process.turns:
-                    if process.loop.ready:
+                    if process.ready:
                         process.step()
                     next_at = min(next_at, process.wakes_at)
-                if not process.alive:
-                    self._forget(process)
-            next_at = min(next_at, timeline.next_at)
+                all_live = all_live and process.alive
+            if not all_live:
+                self._forget_ended()
+            next_at = min(next_at, timeline.next_at)  # what they have asked for may be sooner
             if next_at > until:
                 timeline.now = max(timeline.now, until)
                 return
             timeline.now = now = max(timeline.now, next_at)
             timeline.act()
-            for process in self.processes:
+            for process in processes:
                 if process.wakes_at <= now and process.turns:
                     process.loop.ring(now)
 
@@ -135,13 +137,14 @@ class Universe:
             self.run(self.timeline.now + look_every)
         return True
 
-    def _forget(self, process: Process) -> None:
-        self.trace.note(self.timeline.now, "ended", process.name)
-        self.processes.remove(process)
-        self.gateway.ears.remove(process.hear)
-        self.past.append(process)
-        if process.failed:
-            self.timeline.after(RESTART_SECONDS, self.restart)
+    def _forget_ended(self) -> None:
+        for process in [process for process in self.processes if not process.alive]:
+            self.trace.note(self.timeline.now, "ended", process.name)
+            self.processes.remove(process)
+            self.gateway.ears.remove(process.hear)
+            self.past.append(process)
+            if process.failed:
+                self.timeline.after(RESTART_SECONDS, self.restart)
 
     def restart(self) -> None:
         """Start a process in the place of one that has ended, as a supervisor does."""
