@@ -88,6 +88,36 @@ async def _ask(pace: Pace, lane: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(("leads", "most"), [(True, 3), (False, 1)])
+async def test_processes_share_the_limit_for_all_requests(*, leads: bool, most: int) -> None:
+    pace = Pace(Limits(requests=3, requests_beside=1, request_seconds=60.0))
+    pace.share(lambda: leads)
+    for _ in range(most):
+        await _ask(pace, f"reads:{most}")
+
+    waiting = asyncio.create_task(_ask(pace, "reads:9"))
+    await asyncio.sleep(0.05)
+
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_whoever_takes_the_lease_asks_for_more_at_once() -> None:
+    pace, leads = Pace(Limits(requests=3, requests_beside=1, request_seconds=60.0)), [False]
+    pace.share(lambda: leads[0])
+    await _ask(pace, "reads:1")
+    leads[0] = True
+
+    async with asyncio.timeout(5):
+        await _ask(pace, "reads:2")
+
+
+def test_both_shares_stay_below_what_discord_allows_together() -> None:
+    limits = Limits()
+
+    assert limits.requests + limits.requests_beside < 50  # topics/rate-limits, "Global Rate Limit"
+
+
 def test_an_answer_that_says_none_remain_closes_the_lane() -> None:
     pace = Pace(Limits())
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "7.5"}

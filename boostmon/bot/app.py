@@ -271,6 +271,7 @@ def _to_discord(bot: BoostMon, tally: Tally, surroundings: Surroundings) -> Spea
     count_invalid(bot, pace)
     count_requests(bot, surroundings.vitals.metrics)
     lease = Lease(database, name="relay", holder=uuid4().hex, application_id=bot.own_id)
+    pace.share(lambda: lease.held)
     api = DiscordApi(bot.http, pace, partial(may_write, lease, pace))
     owed, presence = OwedEffects(database), Presence(api)
     server = ServerView(bot, presence)

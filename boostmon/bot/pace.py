@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
@@ -23,7 +23,8 @@ MARGIN = 0.05  # seconds that an answer may have been on its way
 class Limits(Struct, frozen=True):
     """How much is asked of Discord at most; `docs/operations.md` has the sources of the figures."""
 
-    requests: int = 49
+    requests: int = 40  # and others beside it: 49 together
+    requests_beside: int = 9  # of a process that does not speak for the log
     request_seconds: float = 1.0
     role_changes: int = 10
     role_seconds: float = 10.0
@@ -70,7 +71,7 @@ class Turns:
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
-        self._limit = limit
+        self.limit = limit
         self._seconds = seconds
         self._promised = 0
         self._under_way = 0
@@ -89,7 +90,7 @@ class Turns:
     def _free_at(self, taken: int, now: float, *, look: float) -> float:
         while self._answered and self._answered[0] <= now - self._seconds:
             self._answered.popleft()
-        short = 1 + taken + len(self._answered) - self._limit
+        short = 1 + taken + len(self._answered) - self.limit
         if short <= 0:
             return self.closed_until
         by_count = now + look
@@ -139,6 +140,14 @@ class Pace:
         self.turns = Turns(limits.requests, limits.request_seconds)
         self._invalid = Window(limits.invalid_requests, limits.invalid_seconds)
         self._stops = Stops()
+        self._leads: Callable[[], bool] = lambda: True
+
+    def share(self, leads: Callable[[], bool]) -> None:
+        """Ask for no more than is left beside the process that speaks for the log, unless *leads*.
+
+        Discord counts what a token's processes ask together, and none of them knows of the others.
+        """
+        self._leads = leads
 
     @property
     def lanes(self) -> int:
@@ -175,6 +184,8 @@ class Pace:
         async with AsyncExitStack() as stack:
             if lane is not None:
                 await stack.enter_async_context(_in_turn(self._turns(lane)))
+            limits = self.limits
+            self.turns.limit = limits.requests if self._leads() else limits.requests_beside
             await stack.enter_async_context(_in_turn(self.turns))
             yield
 

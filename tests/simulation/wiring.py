@@ -126,6 +126,7 @@ async def wire_up(ways: Ways) -> Wired:
 def _to_discord(ways: Ways, clock: Clock) -> tuple[DiscordApi, Relay, Ahead]:
     owed, pace = OwedEffects(ways.database), Pace(Limits())
     lease = Lease(ways.database, name="relay", holder=ways.name, monotonic=ways.clocks.boot)
+    pace.share(lambda: lease.held)
     http: Any = ways.http
     api = DiscordApi(http, pace, partial(may_write, lease, pace))
     notices = Notices(
