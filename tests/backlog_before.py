@@ -10,9 +10,9 @@ from heapq import heappop, heappush
 
 from msgspec import structs
 
-from boostmon.bot.places import lane_of, member_of, rank_of
-from boostmon.bot.streams import key_of
-from boostmon.projections.owed import Owed
+from boostmon.bot.backlog.places import lane_of, member_of, rank_of
+from boostmon.bot.backlog.streams import key_of
+from boostmon.projections.effects.queue import Owed
 
 
 class BacklogBefore:

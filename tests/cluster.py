@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from msgspec import structs
 
-from boostmon.database.binaries import account_for, find
-from boostmon.database.connection import session
-from boostmon.database.provision import BOT, NAME, provision
-from boostmon.database.server import PORT, Server, stop
+from boostmon.database.connections.connection import session
+from boostmon.database.embedded.binaries import account_for, find
+from boostmon.database.embedded.provision import BOT, NAME, provision
+from boostmon.database.embedded.server import PORT, Server, stop
 from tests.databases import world_folder
 
 STANDBY = """

@@ -14,10 +14,10 @@ import structlog
 from structlog.typing import Processor
 
 from boostmon.config import PoolConfig
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database, connect
-from boostmon.database.url import role_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.connections.url import role_of
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, as_bot, as_superuser, chosen, schema
 from tests.release_before import Release, release_before

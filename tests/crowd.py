@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from boostmon.commands.handler import Origin, piece
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import Expired, TimerId, TimerSet
 from tests.sandbox_client import Client

@@ -17,9 +17,9 @@ import pytest
 from msgspec import Struct
 
 from boostmon.config import masked
-from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.url import hosts_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.url import hosts_of
+from boostmon.database.embedded.postgres import EmbeddedPostgres
 from boostmon.errors import DatabaseError
 from tests import containers
 from tests.containers import NoContainerError

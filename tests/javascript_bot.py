@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from boostmon.database.connection import session
+from boostmon.database.connections.connection import session
 from tests.databases import Schema, TestServer, schema
 
 TABLE = """

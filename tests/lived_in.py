@@ -5,7 +5,7 @@ import os
 
 from boostmon.commands.decider import AddTime, Clear, Pause, RemoveTime, Resume, SetTime, Sweep
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database, connect
+from boostmon.database.connections.pool import Database, connect
 from boostmon.events.timer import HOUR, TimerId
 from tests.timers import CHANNEL, M, fresh_timer, handler_over, slash
 

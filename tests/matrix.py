@@ -15,14 +15,14 @@ from pathlib import Path
 
 import structlog
 
-from boostmon.commands.exported import judge_export, restore
-from boostmon.database.binaries import find
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import connect
-from boostmon.database.provision import BOT, NAME, provision
+from boostmon.commands.imports.exported import judge_export, restore
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded.binaries import find
+from boostmon.database.embedded.provision import BOT, NAME, provision
+from boostmon.database.schema.migrate import migrate
 from boostmon.events.export import export_log
-from boostmon.projections.replay import check, replay
+from boostmon.projections.replay.run import check, replay
 from tests.cluster import Node
 from tests.databases import world_folder
 from tests.test_importer import PAUSED, RUNNING, entry, importer, judged, told

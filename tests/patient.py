@@ -10,16 +10,16 @@ import asyncpg
 from click.testing import CliRunner
 from disnake.ext.commands import InvokableSlashCommand
 
-from boostmon.bot.cog import TimerCog
-from boostmon.bot.invitation import link_for
-from boostmon.cli.doctor import doctor
+from boostmon.bot.doctor.invitation import link_for
+from boostmon.bot.slash.cog import TimerCog
+from boostmon.cli.service.doctor import doctor
 from boostmon.commands.decider import SetTime
-from boostmon.database import clock
-from boostmon.database.pool import Database
+from boostmon.database.clocks import clock
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.sandbox import Sandbox
-from boostmon.sandbox.faults import Fault
-from boostmon.sandbox.model import PRIVILEGED
+from boostmon.sandbox.core.faults import Fault
+from boostmon.sandbox.world.model import PRIVILEGED
 from tests.databases import Schema
 from tests.sandbox_client import Client
 from tests.sandbox_client import sandbox as a_sandbox

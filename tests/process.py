@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from boostmon.bot.app import Surroundings
 from boostmon.config import DiscordConfig, SweepConfig
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.pool import Database
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.pool import Database
 from tests.sandbox_client import Client, sandbox
 from tests.test_cli import READY_WITHIN, discord, eventually, registered, running
 from tests.town import Town

@@ -11,27 +11,27 @@ import pytest
 from disnake.http import HTTPClient, Route
 
 from boostmon import machine
-from boostmon.bot.agreement import Agreement
-from boostmon.bot.audit_log import AuditLog
-from boostmon.bot.delivery import Delivery
-from boostmon.bot.discord_api import DiscordApi
-from boostmon.bot.member_facts import Membership
-from boostmon.bot.notices import Notices
-from boostmon.bot.pace import Limits as Expected
-from boostmon.bot.pace import Pace
-from boostmon.bot.receipts import Again, put_down
-from boostmon.bot.refusals import Passing, Stuck
+from boostmon.bot.discord.members import Membership
+from boostmon.bot.discord.pace import Limits as Expected
+from boostmon.bot.discord.pace import Pace
+from boostmon.bot.discord.refusals import Passing, Stuck
+from boostmon.bot.discord.rest import DiscordApi
+from boostmon.bot.members.agreement import Agreement
+from boostmon.bot.members.audit_log import AuditLog
+from boostmon.bot.relay.delivery import Delivery
+from boostmon.bot.relay.notices import Notices
+from boostmon.bot.relay.receipts import Again, put_down
 from boostmon.commands.decider import Clear, SetTime
-from boostmon.commands.import_shapes import ImportedTimer, Judged
-from boostmon.commands.importer import Importer
+from boostmon.commands.imports.import_shapes import ImportedTimer, Judged
+from boostmon.commands.imports.importer import Importer
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.owed import OwedEffects
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import Found, Standing, Standings
 from boostmon.projections.role_timers import RoleTimers
-from boostmon.projections.standings import Found, Standing, Standings
 from boostmon.sandbox import Limits
 from tests.description import complaints_about
 from tests.sandbox_client import Client, sandbox

@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec import structs
 
-from boostmon.bot.member_facts import Membership
+from boostmon.bot.discord.members import Membership
 from boostmon.events.timer import TimerId
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, EffectKind
-from boostmon.projections.standings import RoleChange, Standing
+from boostmon.projections.effects.kinds import GIVE_ROLE, TAKE_ROLE, EffectKind
+from boostmon.projections.effects.standings import RoleChange, Standing
 from tests.timers import GUILD, ROLE
 
 USER = "1200000000000000001"

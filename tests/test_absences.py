@@ -1,9 +1,9 @@
 """Absences: since when a role is missing, and when too many are for it to be a moderator."""
 
-from boostmon.bot.absences import TOO_MANY, WITHIN, Absences
+from boostmon.bot.members.absences import TOO_MANY, WITHIN, Absences
 from boostmon.events.timer import TimerId
-from boostmon.projections.effects import GIVE_ROLE
-from boostmon.projections.standings import RoleChange, Standing
+from boostmon.projections.effects.kinds import GIVE_ROLE
+from boostmon.projections.effects.standings import RoleChange, Standing
 from tests.standing import USER, at, change, standing
 from tests.timers import GUILD, ROLE
 

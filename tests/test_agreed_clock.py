@@ -11,11 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from boostmon import machine
-from boostmon.database import agreed_clock
-from boostmon.database.agreed_clock import AgreedClock, is_here, open_agreed_clock
-from boostmon.database.clock import FileClock, write_clock
-from boostmon.database.pool import Database, connect
-from boostmon.database.witnesses import HOLD
+from boostmon.database.clocks import agreed_clock
+from boostmon.database.clocks.agreed_clock import AgreedClock, is_here, open_agreed_clock
+from boostmon.database.clocks.clock import FileClock, write_clock
+from boostmon.database.clocks.witnesses import HOLD
+from boostmon.database.connections.pool import Database, connect
 from boostmon.errors import DatabaseError
 from tests.databases import Gate
 
@@ -45,7 +45,7 @@ class World:
         self.discord = ahead.get("discord", self.discord)
         self._database = ahead.get("database", self._database) or 0.0
         shift = (self._database + self._passed) * 1000
-        self._patch.setattr("boostmon.database.clock.ASK", ASK.format(shift))
+        self._patch.setattr("boostmon.database.clocks.clock.ASK", ASK.format(shift))
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass for everybody."""

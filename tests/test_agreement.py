@@ -11,20 +11,20 @@ from msgspec import structs
 from msgspec.structs import astuple
 
 from boostmon import machine
-from boostmon.bot import absences
-from boostmon.bot.absences import PROVEN_AFTER, TOLD_AFTER
-from boostmon.bot.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
-from boostmon.bot.member_facts import Membership
-from boostmon.bot.refusals import INVITE, Stuck
+from boostmon.bot.discord.members import Membership
+from boostmon.bot.discord.refusals import INVITE, Stuck
+from boostmon.bot.members import absences
+from boostmon.bot.members.absences import PROVEN_AFTER, TOLD_AFTER
+from boostmon.bot.members.agreement import AGAIN_AFTER, BELIEVED_FOR, REFUSED_AFTER
 from boostmon.commands.decider import AddTime, Pause, RemoveTime
 from boostmon.commands.removals import Ends, end_all, restore_all
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 from boostmon.events.timer import HOUR, MINUTE
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE
-from boostmon.projections.history import history
-from boostmon.projections.replay import check, replay
-from boostmon.projections.standings import TimedMember
+from boostmon.projections.effects.kinds import GIVE_ROLE, TAKE_ROLE
+from boostmon.projections.effects.standings import TimedMember
+from boostmon.projections.replay.run import check, replay
+from boostmon.projections.reports.history import history
 from tests.scene import AUDIT_ROUTE, MEMBER_ROUTE, ROLE_ROUTE, Scene
 from tests.scene import scene as a_scene
 from tests.test_observer import until
@@ -256,7 +256,7 @@ async def test_a_give_that_was_done_twice_and_comes_after_the_end_is_taken_again
 async def test_a_hanging_give_is_in_doubt_once_it_is_given_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.bot.delivery.ATTEMPT_SECONDS", 0.1)
+    monkeypatch.setattr("boostmon.bot.relay.loop.delivery.ATTEMPT_SECONDS", 0.1)
     await scene.fault(method="PUT", path=ROLE_ROUTE, hang=0.4, effect=0.3)
     await scene.set()
     await scene.carry_out()
@@ -274,7 +274,7 @@ async def hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str) -> N
     """Do what is owed; a role change is not answered before it is given up, and not done yet."""
     await scene.fault(method=method, path=ROLE_ROUTE, hang=60, effect="never")
     with monkeypatch.context() as patch:
-        patch.setattr("boostmon.bot.delivery.ATTEMPT_SECONDS", 0.2)
+        patch.setattr("boostmon.bot.relay.loop.delivery.ATTEMPT_SECONDS", 0.2)
         await scene.carry_out(GIVE_ROLE, TAKE_ROLE)
 
 

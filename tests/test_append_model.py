@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from boostmon.commands.handler import Origin, piece
 from boostmon.config import PoolConfig
-from boostmon.database.pool import connect
+from boostmon.database.connections.pool import connect
 from boostmon.events.append import (
     Append,
     Appended,
@@ -36,7 +36,7 @@ from boostmon.events.timer import (
     TimerSet,
     WarningSent,
 )
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.timers import M
 
 _runs = count(1)

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from boostmon.bot import asking
-from boostmon.bot.asking import Asking, UntoldError
-from boostmon.bot.discord_api import RefusedError, UnansweredError
-from boostmon.bot.guards import Rank, ServerUnseenError
-from boostmon.bot.judgement import Judgement
-from boostmon.bot.member_facts import Membership
-from boostmon.bot.server_facts import ServerFacts, facts_asked
+from boostmon.bot.discord.members import Membership
+from boostmon.bot.discord.rest import RefusedError, UnansweredError
+from boostmon.bot.servers import asking
+from boostmon.bot.servers.asking import Asking, UntoldError
+from boostmon.bot.servers.facts import ServerFacts, facts_asked
+from boostmon.bot.servers.guards import Rank, ServerUnseenError
+from boostmon.bot.slash.judgement import Judgement
 from tests.test_cog import asked
 
 EVERYONE, VIP, ADMIN = "1", "30", "40"

@@ -2,10 +2,10 @@
 
 from itertools import count
 
-from boostmon.bot.backlog import Backlog
-from boostmon.bot.streams import key_of
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind
-from boostmon.projections.owed import Owed
+from boostmon.bot.backlog.order import Backlog
+from boostmon.bot.backlog.streams import key_of
+from boostmon.projections.effects.kinds import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind
+from boostmon.projections.effects.queue import Owed
 
 _positions = count(1)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import pytest
 from msgspec import structs
 
-from boostmon.bot.backlog import Backlog
-from boostmon.bot.causes import CERTAIN
-from boostmon.bot.refusals import INVITE, LOG_IN_ANEW
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, EffectKind
-from boostmon.projections.owed import Owed
+from boostmon.bot.backlog.causes import CERTAIN
+from boostmon.bot.backlog.order import Backlog
+from boostmon.bot.discord.refusals import INVITE, LOG_IN_ANEW
+from boostmon.projections.effects.kinds import GIVE_ROLE, NOTICE, EffectKind
+from boostmon.projections.effects.queue import Owed
 from tests.test_backlog import at_once, owed
 
 LOW, MISSING = "Move BoostMon's role above **r**.", "Allow BoostMon to manage roles."

@@ -4,10 +4,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from boostmon.bot.backlog import Backlog
-from boostmon.bot.places import lane_of
-from boostmon.projections.effects import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind
-from boostmon.projections.owed import Owed
+from boostmon.bot.backlog.order import Backlog
+from boostmon.bot.backlog.places import lane_of
+from boostmon.projections.effects.kinds import GIVE_ROLE, NOTICE, TAKE_ROLE, EffectKind
+from boostmon.projections.effects.queue import Owed
 from tests.backlog_before import BacklogBefore
 
 SERVERS, USERS, CHANNELS = st.sampled_from("gh"), st.sampled_from("uvwx"), st.sampled_from("cd")

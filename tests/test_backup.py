@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 from boostmon.config import PoolConfig
-from boostmon.database.binaries import find
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import connect
-from boostmon.database.provision import BOT, NAME
-from boostmon.database.url import role_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.connections.url import role_of
+from boostmon.database.embedded.binaries import find
+from boostmon.database.embedded.provision import BOT, NAME
+from boostmon.database.schema.migrate import migrate
 from tests.bench.logs import fill
 from tests.cluster import Node, single
 from tests.process import Running, at_work_in

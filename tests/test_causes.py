@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
-from boostmon.cli.doctor import doctor
+from boostmon.cli.service.doctor import doctor
 from boostmon.config import PoolConfig
-from boostmon.database.causes import unavailable
-from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import connect
-from boostmon.database.provision import BOT, NAME
+from boostmon.database.connections.causes import unavailable
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded.postgres import EmbeddedPostgres
+from boostmon.database.embedded.provision import BOT, NAME
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 from tests.cluster import Node, single
 from tests.databases import world_folder

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.database.embedded.postgres import EmbeddedPostgres
 from tests.chaos.before import UNBEARABLE
 from tests.chaos.blows import ROUND
 from tests.chaos.evidence import Effect, Event, Evidence

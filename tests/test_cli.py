@@ -19,9 +19,9 @@ import asyncpg
 import pytest
 
 from boostmon.commands.decider import Pause, SetTime
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.pool import Database
-from boostmon.database.server import read_pidfile
+from boostmon.database.connections.pool import Database
+from boostmon.database.embedded.postgres import EmbeddedPostgres
+from boostmon.database.embedded.server import read_pidfile
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.sandbox import Sandbox
 from tests.databases import Gate, Schema, world_folder

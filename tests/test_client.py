@@ -9,8 +9,8 @@ import pytest
 from disnake.webhook.async_ import async_context
 from structlog.testing import capture_logs
 
-from boostmon.bot.client import BoostMon
-from boostmon.database.pool import Database
+from boostmon.bot.connection.client import BoostMon
+from boostmon.database.connections.pool import Database
 from tests.town import town as a_town
 
 

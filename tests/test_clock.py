@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from boostmon.database.clock import (
+from boostmon.database.clocks.clock import (
     HANDOVER,
     DatabaseClock,
     DrivenClock,
@@ -15,7 +15,7 @@ from boostmon.database.clock import (
     open_clock,
     write_clock,
 )
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import ConfigurationError, DatabaseError
 
 HOUR = 60 * 60 * 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from boostmon.cli.clock_check import look_at_agreement
+from boostmon.cli.checks.clock_check import look_at_agreement
 
 HOUR = 3600.0
 

@@ -6,13 +6,13 @@ from typing import TypeVar, get_args
 
 import pytest
 
-from boostmon.bot.refusals import Verdict
-from boostmon.cli import history
+from boostmon.bot.discord.refusals import Verdict
+from boostmon.cli.records import history
 from boostmon.commands import erase
 from boostmon.events.append import Outcome
 from boostmon.events.timer import Timer, TimerEvent
-from boostmon.projections import open_effects
-from boostmon.projections.effects import EffectKind, EffectState
+from boostmon.projections.effects import open_effects
+from boostmon.projections.effects.kinds import EffectKind, EffectState
 from tests.test_layers import modules
 
 Node = TypeVar("Node", bound=ast.AST)

@@ -9,19 +9,20 @@ from disnake import Embed
 from disnake.ui.select import StringSelect
 from structlog.testing import capture_logs
 
-from boostmon.bot import menus, replies, role_changes, settling
-from boostmon.bot.answers import Answer
-from boostmon.bot.asked import Asked, applies, command, timer_of
-from boostmon.bot.cog import TimerCog
-from boostmon.bot.discord_api import RefusedError
-from boostmon.bot.effect_signal import EffectSignal
-from boostmon.bot.guards import Action, OutsideServerError, ServerUnseenError
-from boostmon.bot.metrics import Metrics
-from boostmon.bot.outcomes import StoppedError
-from boostmon.bot.place import Place
-from boostmon.bot.role_changes import RoleChanges
-from boostmon.bot.settling import Settling, soon
-from boostmon.bot.tally import Tally
+from boostmon.bot.discord.rest import RefusedError
+from boostmon.bot.records.metrics import Metrics
+from boostmon.bot.records.outcomes import StoppedError
+from boostmon.bot.records.tally import Tally
+from boostmon.bot.relay.effect_signal import EffectSignal
+from boostmon.bot.servers.guards import Action, OutsideServerError, ServerUnseenError
+from boostmon.bot.servers.place import Place
+from boostmon.bot.slash import menus, role_changes, settling
+from boostmon.bot.slash.answers import Answer
+from boostmon.bot.slash.asked import Asked, applies, command, timer_of
+from boostmon.bot.slash.cog import TimerCog
+from boostmon.bot.slash.role_changes import RoleChanges
+from boostmon.bot.slash.settling import Settling, soon
+from boostmon.bot.wording import replies
 from boostmon.commands.decider import (
     AddTime,
     Clear,
@@ -43,7 +44,7 @@ from boostmon.events.timer import (
     TimerId,
     TimerSet,
 )
-from boostmon.projections.effects import EffectProgress, Effects
+from boostmon.projections.effects.kinds import EffectProgress, Effects
 from boostmon.projections.role_timers import RoleTimers, TimerRow
 from tests.test_handler import StillClock
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boostmon.bot.command_settings import (
+from boostmon.bot.discord.command_settings import (
     CHANNEL,
     ROLE,
     USER,

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from boostmon.bot import answers, reception, replies, settling
-from boostmon.bot.observer import Observer
-from boostmon.database.pool import Database
+from boostmon.bot.members.observer import Observer
+from boostmon.bot.slash import answers, reception, settling
+from boostmon.bot.wording import replies
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import MINUTE
 from boostmon.projections.role_timers import RoleTimers
 from tests.town import Json, Town

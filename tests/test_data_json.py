@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from boostmon.commands import data_json, strict_json
-from boostmon.commands.data_json import Server, read_file
 from boostmon.commands.decider import LONGEST
-from boostmon.commands.import_shapes import (
+from boostmon.commands.imports import data_json, strict_json
+from boostmon.commands.imports.data_json import Server, read_file
+from boostmon.commands.imports.import_shapes import (
     DISCORD_BEGAN,
     ImportedTimer,
     Judge,

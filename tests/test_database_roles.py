@@ -11,14 +11,14 @@ import asyncpg
 import pytest
 
 from boostmon.commands.decider import SetTime
-from boostmon.database.connection import session
-from boostmon.database.exposure import look_at_schema
-from boostmon.database.migrate import KEY, migrate
-from boostmon.database.pool import Database, connect
-from boostmon.database.url import role_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.connections.url import role_of
+from boostmon.database.schema.exposure import look_at_schema
+from boostmon.database.schema.migrate import KEY, migrate
 from boostmon.database.writing import look_at_writing
 from boostmon.events.timer import HOUR
-from boostmon.projections.replay import ONE_AT_A_TIME, check, replay
+from boostmon.projections.replay.run import ONE_AT_A_TIME, check, replay
 from tests.databases import Schema, TestServer, with_schema
 from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, handler_over, slash
 

@@ -13,20 +13,22 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from boostmon.bot import app, replies, settling
+from boostmon.bot import app
+from boostmon.bot.slash import settling
+from boostmon.bot.wording import replies
 from boostmon.commands.decider import SetTime
 from boostmon.config import DiscordConfig, PoolConfig, SweepConfig
-from boostmon.database import attempt as attempts
-from boostmon.database import connection as connections
-from boostmon.database import pool as pools
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.connection import Connector, session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database, connect
-from boostmon.database.provision import BOT
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections import attempt as attempts
+from boostmon.database.connections import connection as connections
+from boostmon.database.connections import pool as pools
+from boostmon.database.connections.connection import Connector, session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.embedded.provision import BOT
+from boostmon.database.schema.migrate import migrate
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections import replay
-from boostmon.projections.lease import Lease
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.replay import run
 from tests.cluster import Node, Pair, pair, single
 from tests.databases import Gate
 from tests.timers import M, fresh_timer, handler_over, slash
@@ -161,7 +163,7 @@ async def test_a_failover_loses_no_acknowledged_command_and_one_process_goes_on_
 async def test_a_frozen_primary_is_left_for_good(
     servers: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.database.listen.HEARTBEAT", 0.5)
+    monkeypatch.setattr("boostmon.database.connections.listen.HEARTBEAT", 0.5)
     place = Place(servers.bot_url, servers.owner_url)
     async with _town(place, IMPATIENT) as town:
         before = _sessions(town)
@@ -551,5 +553,5 @@ async def _until(done: Callable[[], bool]) -> None:
 async def _assert_clean(owner_url: str) -> None:
     """Check that the rows follow from the log, as `boostmon replay --check` does."""
     async with session(owner_url) as owner:
-        report = await replay.check(owner)
+        report = await run.check(owner)
     assert report.clean, report

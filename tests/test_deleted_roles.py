@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot.observer import Observer
-from boostmon.database.pool import Database
-from boostmon.projections.observed import Observed
+from boostmon.bot.members.observer import Observer
+from boostmon.database.connections.pool import Database
+from boostmon.projections.effects.observed import Observed
 from tests.scene import Scene
 from tests.scene import scene as a_scene
 from tests.timers import handler_over

@@ -23,11 +23,11 @@ from boostmon.cli.demonstration.scene import Scene
 from boostmon.cli.demonstration.tempo import Tempo
 from boostmon.cli.demonstration.town import DemoError, is_there
 from boostmon.cli.demonstration.world import WORLD
-from boostmon.cli.places import Place
+from boostmon.cli.terminal.places import Place
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime, TimerCommand
 from boostmon.commands.handler import CommandHandler
-from boostmon.database.clock import DrivenClock, FileClock
-from boostmon.database.pool import Database
+from boostmon.database.clocks.clock import DrivenClock, FileClock
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.sandbox import Sandbox
 from tests.streams import Stream, stream

@@ -21,11 +21,11 @@ import pytest
 import yaml
 from msgspec import structs
 
-from boostmon.cli.settings_checkup import KINDS
-from boostmon.database.binaries import find
-from boostmon.database.connection import session
-from boostmon.database.pool import Database
-from boostmon.database.provision import BOT, NAME
+from boostmon.cli.checks.settings_checkup import KINDS
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
+from boostmon.database.embedded.binaries import find
+from boostmon.database.embedded.provision import BOT, NAME
 from tests.cluster import Node
 from tests.databases import Schema, world_folder
 from tests.process import at_work, free_port

@@ -6,12 +6,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot.discord_api import RefusedError
-from boostmon.bot.refusals import is_no_longer_ours
+from boostmon.bot.discord.refusals import is_no_longer_ours
+from boostmon.bot.discord.rest import RefusedError
 from boostmon.commands.decider import SetTime
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, MINUTE
-from boostmon.projections.direct_channels import DirectChannels
+from boostmon.projections.effects.direct_channels import DirectChannels
 from tests.scene import Scene
 from tests.scene import scene as a_scene
 from tests.timers import M

@@ -10,15 +10,15 @@ import pytest
 from aiohttp import web
 
 from boostmon import machine
-from boostmon.bot import discord_time
-from boostmon.bot.discord_time import made_at, second_of
+from boostmon.bot.discord import answer_dates
+from boostmon.bot.discord.answer_dates import made_at, second_of
 from boostmon.commands.decider import SetTime
-from boostmon.database.agreed_clock import AgreedClock
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database, connect
-from boostmon.database.witnesses import NAMES
-from boostmon.sandbox import responses
+from boostmon.database.clocks.agreed_clock import AgreedClock
+from boostmon.database.clocks.witnesses import NAMES
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.schema.migrate import migrate
+from boostmon.sandbox.core import responses
 from tests.databases import TestServer, six_hours_behind
 from tests.process import at_work
 from tests.sandbox_client import sandbox as a_sandbox
@@ -184,13 +184,13 @@ async def test_a_date_that_is_wrong_or_missing_is_outvoted(
 async def test_a_discord_that_does_not_tell_the_time_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(discord_time, "PATIENCE", 0.1)
+    monkeypatch.setattr(answer_dates, "PATIENCE", 0.1)
     async with a_sandbox() as client:
         monkeypatch.setattr("disnake.http.Route.BASE", client.sandbox.api)
         await client.sim("fault", {"path": "/gateway", "hang": 5.0, "times": 1})
         began = machine.monotonic()
 
-        await discord_time._asking(client.http)()  # noqa: SLF001 - it fails quietly
+        await answer_dates._asking(client.http)()  # noqa: SLF001 - it fails quietly
 
     assert machine.monotonic() - began < 2.0
 

@@ -14,10 +14,10 @@ from disnake.ext.commands import InvokableSlashCommand
 from msgspec import Struct, structs
 
 from boostmon import __version__, config, errors
-from boostmon.bot.cog import TimerCog
-from boostmon.bot.metrics import Metrics
-from boostmon.bot.outcomes import CommandOutcome, EffectOutcome
-from boostmon.bot.pace import Limits
+from boostmon.bot.discord.pace import Limits
+from boostmon.bot.records.metrics import Metrics
+from boostmon.bot.records.outcomes import CommandOutcome, EffectOutcome
+from boostmon.bot.slash.cog import TimerCog
 from boostmon.cli import boostmon
 from boostmon.events import timer
 
@@ -56,7 +56,7 @@ def slash_commands() -> dict[str, InvokableSlashCommand]:
 
 def variables() -> set[str]:
     """Name the variables of every kind of settings that some command loads."""
-    code = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("boostmon/cli/*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("boostmon/cli/**/*.py"))
     loaded = set(re.findall(r"\bload\((\w+Config)\b", code))
     assert len(loaded) > 5
     kinds: list[type[Struct]] = [getattr(config, name) for name in loaded]

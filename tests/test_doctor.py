@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from tests.databases import Schema
 from tests.patient import Patient, read
 from tests.patient import patient as a_patient

@@ -11,11 +11,11 @@ import asyncpg
 import pytest
 
 from boostmon import machine
-from boostmon.bot.reading import Reading
-from boostmon.cli import database_checks
+from boostmon.bot.health.reading import Reading
+from boostmon.cli.checks import database_checks
 from boostmon.database import checkup
-from boostmon.database.pool import Database, connect
-from boostmon.projections.effects import Effects
+from boostmon.database.connections.pool import Database, connect
+from boostmon.projections.effects.kinds import Effects
 from tests.cluster import pair
 from tests.databases import Gate, Schema, as_superuser, world_folder
 from tests.patient import Patient, read

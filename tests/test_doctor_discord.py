@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot import discord_reads
-from boostmon.database.pool import Database
-from boostmon.sandbox import permissions
+from boostmon.bot.discord import reads
+from boostmon.database.connections.pool import Database
+from boostmon.sandbox.world import permissions
 from tests.databases import Schema
 from tests.patient import Patient, register
 from tests.patient import patient as a_patient
@@ -51,7 +51,7 @@ async def test_a_stumbling_discord_is_said_to_be_so(patient: Patient) -> None:
 async def test_a_silent_discord_is_given_up(
     patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discord_reads, "PATIENCE", 0.2)
+    monkeypatch.setattr(reads, "PATIENCE", 0.2)
     patient.arm(path="*", hang=5.0)
 
     colour, found, remedy = (await patient.diagnosed()).fault

@@ -8,13 +8,14 @@ from structlog.testing import capture_logs
 
 from boostmon.commands.decider import Pause
 from boostmon.database.checkup import reading
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.finding import Finding
-from boostmon.projections import checkup, sampling
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.open_effects import OUTAGE
-from boostmon.projections.standings import Found, Standings
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.open_effects import OUTAGE
+from boostmon.projections.effects.standings import Found, Standings
+from boostmon.projections.replay import sampling
+from boostmon.projections.reports import checkup
 from tests.databases import Schema
 from tests.patient import Patient
 from tests.patient import patient as a_patient
@@ -289,7 +290,7 @@ async def test_an_imported_role_that_nobody_holds_is_yellow(patient: Patient) ->
 async def test_of_many_imported_roles_that_nobody_holds_the_first_are_named(
     patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.projections.checkup.MOST_SHOWN", 2)
+    monkeypatch.setattr("boostmon.projections.reports.checkup.MOST_SHOWN", 2)
     for role in ("VIP", "Trial", "Supporter"):
         await found(patient, await patient.timer(role), "import_not_held")
 

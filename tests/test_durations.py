@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boostmon.bot.autocomplete import USUAL, choices, ending, less, more
-from boostmon.bot.durations import parse, spoken
+from boostmon.bot.slash.autocomplete import USUAL, choices, ending, less, more
+from boostmon.bot.wording.durations import parse, spoken
 from boostmon.commands.decider import LONGEST
 from boostmon.errors import DurationError
 from boostmon.events.timer import DAY, HOUR, MINUTE

@@ -17,16 +17,16 @@ import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from boostmon.cli.demo import demo
 from boostmon.cli.demonstration.town import DemoError
-from boostmon.cli.places import found_database
+from boostmon.cli.service.demo import demo
+from boostmon.cli.terminal.places import found_database
 from boostmon.config import PoolConfig
-from boostmon.database import binaries, embedded
-from boostmon.database.binaries import Account
-from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.pool import connect
-from boostmon.database.server import read_pidfile
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded import binaries, postgres
+from boostmon.database.embedded.binaries import Account
+from boostmon.database.embedded.postgres import EmbeddedPostgres
+from boostmon.database.embedded.server import read_pidfile
 from boostmon.errors import DatabaseError
 from tests.databases import world_folder
 
@@ -390,7 +390,7 @@ async def test_a_server_that_does_not_start_says_why(data_dir: Path) -> None:
 async def test_a_database_that_cannot_be_made_leaves_nothing_behind(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.database.server.LOCALE", "no_such_locale")
+    monkeypatch.setattr("boostmon.database.embedded.server.LOCALE", "no_such_locale")
 
     assert "No database could be made in" in await refusal(folder / "new")
     assert not list((folder / "new").glob("*/PG_VERSION"))
@@ -508,7 +508,7 @@ def package_places() -> list[Path]:
 async def test_a_holder_that_never_answers_is_given_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "JOINING", 0.1)
+    monkeypatch.setattr(postgres, "JOINING", 0.1)
     holder = EmbeddedPostgres(folder)
     assert holder._take_lock()  # noqa: SLF001 - an owner that has come no further
     try:
@@ -520,7 +520,7 @@ async def test_a_holder_that_never_answers_is_given_up(
 async def test_a_server_that_is_frozen_is_named_with_what_lets_it_go_on(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "ANSWER", 0.5)
+    monkeypatch.setattr(postgres, "ANSWER", 0.5)
     async with EmbeddedPostgres(data_dir):
         leader, state = read_pidfile(data_dir / "data")
         assert (leader is not None, "ready") == (True, state)

@@ -10,17 +10,17 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from boostmon.bot import endpoints, reading
-from boostmon.bot.endpoints import Endpoints
-from boostmon.bot.pace import Limits, Pace
-from boostmon.bot.reading import Reading
-from boostmon.bot.vitals import ALLOWANCE, Body, Vitals
+from boostmon.bot.discord.pace import Limits, Pace
+from boostmon.bot.health import endpoints, reading
+from boostmon.bot.health.endpoints import Endpoints
+from boostmon.bot.health.reading import Reading
+from boostmon.bot.health.vitals import ALLOWANCE, Body, Vitals
 from boostmon.commands.handler import CommandHandler
-from boostmon.database.agreed_clock import AgreedClock
-from boostmon.database.load import Load
-from boostmon.database.witnesses import NAMES, Offsets, judge
+from boostmon.database.clocks.agreed_clock import AgreedClock
+from boostmon.database.clocks.witnesses import NAMES, Offsets, judge
+from boostmon.database.connections.load import Load
 from boostmon.errors import DatabaseUnavailableError
-from boostmon.projections.effects import OpenEffects
+from boostmon.projections.effects.kinds import OpenEffects
 from tests.process import Pages, free_port
 from tests.test_handler import StillClock
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec import NODEFAULT, structs
 
-from boostmon.cli import trust
-from boostmon.cli.env_file import API, TOKEN, read_env_file
-from boostmon.cli.settings_checkup import KINDS
+from boostmon.cli.checks.settings_checkup import KINDS
+from boostmon.cli.terminal import trust
+from boostmon.cli.terminal.env_file import API, TOKEN, read_env_file
 from boostmon.config import DISCORD_API
 from boostmon.errors import ConfigurationError
 from boostmon.sandbox import Sandbox

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from boostmon import cli
-from boostmon.cli import running
+from boostmon.cli.service import running
 
 SECRET = "hunter2hunter2"  # noqa: S105 - must never be seen
 WORDS = st.text(

@@ -12,21 +12,21 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.cli.ids import Id
+from boostmon.cli.terminal.ids import Id
 from boostmon.commands import erase
 from boostmon.commands.decider import AddTime, Clear, SetTime, Sweep
 from boostmon.commands.erase import end_timers, is_known, replace, settled
 from boostmon.commands.handler import Origin
-from boostmon.database.connection import session
-from boostmon.database.pool import Database
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
 from boostmon.errors import EraseRefusedError, TimerNotFoundError
 from boostmon.events.names import is_pseudonym, new_pseudonym
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, NoTimer, TimerId, is_snowflake
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.history import history
-from boostmon.projections.replay import check
-from boostmon.projections.standings import RoleChange, Standings
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.standings import RoleChange, Standings
+from boostmon.projections.replay.run import check
+from boostmon.projections.reports.history import history
 from tests.test_cli import boostmon
 from tests.timers import ACTOR, CHANNEL, GUILD, M, fresh_timer, handler_over, slash
 from tests.town import Town

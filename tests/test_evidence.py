@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from boostmon.bot.evidence import (
+from boostmon.bot.discord.members import Membership, RoleEntry, role_entry
+from boostmon.bot.members.evidence import (
     Agrees,
     Held,
     Missing,
@@ -21,9 +22,8 @@ from boostmon.bot.evidence import (
     newest_about,
     taken_by,
 )
-from boostmon.bot.member_facts import Membership, RoleEntry, role_entry
-from boostmon.projections.effects import GIVE_ROLE, TAKE_ROLE, EffectKind
-from boostmon.projections.standings import RoleChange, Standing
+from boostmon.projections.effects.kinds import GIVE_ROLE, TAKE_ROLE, EffectKind
+from boostmon.projections.effects.standings import RoleChange, Standing
 from tests.standing import NOON, USER, at, change, holding, lacking, over, standing
 from tests.timers import ACTOR, ROLE
 

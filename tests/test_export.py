@@ -15,17 +15,17 @@ import msgspec
 import pytest
 
 from boostmon.commands.decider import AddTime, Clear, Pause, RemoveTime, SetTime, Sweep
-from boostmon.commands.exported import is_export, judge_export, restore
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database
+from boostmon.commands.imports.exported import is_export, judge_export, restore
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import ExportRefusedError, ImportRefusedError
 from boostmon.events.chain import Seal
 from boostmon.events.export import Exported, ExportedEvent, export_log
 from boostmon.events.names import is_pseudonym
 from boostmon.events.nesting import DEEPEST
 from boostmon.events.timer import HOUR, MINUTE, TimerId
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.databases import TestServer, schema
 from tests.test_cli import NO_DEV_FULL, boostmon
 from tests.timers import CHANNEL, M, fresh_timer, handler_over, slash

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR
 from tests.crowd import crowd, end, names, run_on, timers
 from tests.sandbox_client import Client

@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from boostmon.bot import attendance
-from boostmon.bot.attendance import Attendance
+from boostmon.bot.servers import attendance
+from boostmon.bot.servers.attendance import Attendance
 from boostmon.commands.decider import Clear, RemoveTime, SetTime
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.checkup import look_at_effects
-from boostmon.projections.departures import Departures
-from boostmon.projections.effects import Effects
-from boostmon.projections.open_effects import open_effects
-from boostmon.projections.owed import OwedEffects
-from boostmon.projections.owner import adopt
-from boostmon.projections.standings import Standings
+from boostmon.projections.effects.departures import Departures
+from boostmon.projections.effects.kinds import Effects
+from boostmon.projections.effects.open_effects import open_effects
+from boostmon.projections.effects.owner import adopt
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import Standings
+from boostmon.projections.reports.checkup import look_at_effects
 from tests.sandbox_client import Client, sandbox
 from tests.test_cli import boostmon, discord, eventually
 from tests.timers import GUILD, M, fresh_timer, handler_over, slash

@@ -17,7 +17,7 @@ from msgspec.structs import astuple, replace
 
 from boostmon.commands.handler import Origin, piece
 from boostmon.config import PoolConfig
-from boostmon.database.pool import Database, Question, connect
+from boostmon.database.connections.pool import Database, Question, connect
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events import store as stores
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Outcome, Repeated
@@ -225,7 +225,7 @@ async def test_everybody_hears_when_the_database_is_closed(bot_url: str) -> None
 async def test_closing_the_database_leaves_nobody_waiting(
     bot_url: str, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.database.pool.FAREWELL", 0.1)
+    monkeypatch.setattr("boostmon.database.connections.pool.FAREWELL", 0.1)
     database = await connect(bot_url, pool=PoolConfig(boostmon_pool_min=1))
     store = EventStore(database)
     async with in_flight(owner, store.append(following(fresh_timer(), 0))) as [first]:

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boostmon.bot import guards
-from boostmon.bot.guards import Action, Rank, RoleFacts, Standing, check_member, check_role, escaped
+from boostmon.bot.servers import guards
+from boostmon.bot.servers.guards import (
+    Action,
+    Rank,
+    RoleFacts,
+    Standing,
+    check_member,
+    check_role,
+    escaped,
+)
 from boostmon.errors import RejectedError
 
 VIP = RoleFacts(role_id="30", name="VIP", rank=Rank(3, 30))

@@ -20,8 +20,8 @@ from boostmon.commands.decider import (
 )
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.clock import Clock
-from boostmon.database.pool import Database, connect
+from boostmon.database.clocks.clock import Clock
+from boostmon.database.connections.pool import Database, connect
 from boostmon.errors import (
     ConcurrencyError,
     RejectedError,
@@ -42,7 +42,7 @@ from boostmon.events.timer import (
     TimerSet,
     remaining_ms,
 )
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from boostmon.projections.role_timers import RoleTimers
 from tests.timers import M, fresh_timer, handler_over, slash
 

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 from msgspec import structs
 
-from boostmon.bot.discord_api import ATTEMPT_SECONDS
-from boostmon.bot.member_facts import RoleEntry
-from boostmon.bot.observer import SETTLES_AFTER, Observer
-from boostmon.database.pool import Database
-from boostmon.projections.observed import Observed
+from boostmon.bot.discord.members import RoleEntry
+from boostmon.bot.discord.rest import ATTEMPT_SECONDS
+from boostmon.bot.members.observer import SETTLES_AFTER, Observer
+from boostmon.database.connections.pool import Database
+from boostmon.projections.effects.observed import Observed
 from tests.scene import ROLE_ROUTE, Scene
 from tests.scene import scene as a_scene
 from tests.standing import NOON

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import asyncpg
 import pytest
 
-from boostmon.bot.durations import spoken
-from boostmon.cli.history import MOMENT, became, moment, what
+from boostmon.bot.wording.durations import spoken
+from boostmon.cli.records.history import MOMENT, became, moment, what
 from boostmon.commands.decider import (
     AddTime,
     Clear,
@@ -19,10 +19,10 @@ from boostmon.commands.decider import (
     TimerCommand,
 )
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import UnknownPersonError
 from boostmon.events.timer import HOUR, MINUTE, Cleared, TimerId
-from boostmon.projections.history import Effect, Happening, Stand, history
+from boostmon.projections.reports.history import Effect, Happening, Stand, history
 from tests.test_cli import boostmon
 from tests.timers import ACTOR, CHANNEL, GUILD, ROLE, M, fresh_timer, handler_over, slash
 

@@ -11,17 +11,18 @@ import aiohttp
 import asyncpg
 import pytest
 
-from boostmon.bot import app, identity
+from boostmon.bot import app
 from boostmon.bot.app import Surroundings
-from boostmon.bot.identity import Identity
+from boostmon.bot.servers import identity
+from boostmon.bot.servers.identity import Identity
 from boostmon.commands.decider import Clear, SetTime
 from boostmon.config import DiscordConfig, SweepConfig
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.pool import Database
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.pool import Database
 from boostmon.errors import AnotherApplicationError
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.lease import Lease
-from boostmon.projections.owner import Owner, adopt, owner_of
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.effects.owner import Owner, adopt, owner_of
 from boostmon.sandbox import Limits, Sandbox
 from tests.sandbox_client import Client
 from tests.test_cli import QUIET, boostmon, discord, start

@@ -16,11 +16,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.cli.spooling import spooled
+from boostmon.cli.terminal.spooling import spooled
 from boostmon.commands.decider import SetTime
-from boostmon.commands.importer import BATCH
-from boostmon.database.connection import session
-from boostmon.database.pool import Database
+from boostmon.commands.imports.importer import BATCH
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
 from boostmon.errors import ImportRefusedError
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from boostmon.sandbox import Sandbox

@@ -8,14 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.commands import js_table
-from boostmon.commands.import_shapes import Judged
-from boostmon.commands.importer import Importer
-from boostmon.commands.js_table import read_table
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database
-from boostmon.database.provision import NAME
+from boostmon.commands.imports import js_table
+from boostmon.commands.imports.import_shapes import Judged
+from boostmon.commands.imports.importer import Importer
+from boostmon.commands.imports.js_table import read_table
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
+from boostmon.database.embedded.provision import NAME
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError, ImportRefusedError
 from boostmon.events.nesting import DEEPEST
 from boostmon.events.store import EventStore

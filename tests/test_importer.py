@@ -8,18 +8,18 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.commands import importer as importing
-from boostmon.commands.data_json import Server, read_file
 from boostmon.commands.decider import LONGEST, Clear, Pause, SetTime
 from boostmon.commands.erase import end_timers, replace
-from boostmon.commands.import_shapes import Judged
-from boostmon.commands.importer import ELSEWHERE, Imported, Importer, Standing
+from boostmon.commands.imports import importer as importing
+from boostmon.commands.imports.data_json import Server, read_file
+from boostmon.commands.imports.import_shapes import Judged
+from boostmon.commands.imports.importer import ELSEWHERE, Imported, Importer, Standing
 from boostmon.commands.sweeper import Swept
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import DatabaseUnavailableError, ImportRefusedError
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, OnHold, Running, TimerId
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.test_handler import sweeper_over
 from tests.timers import CHANNEL, GUILD, ROLE, M, handler_over, slash
 

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from disnake import Permissions
 
-from boostmon.bot.discord_api import id_in
-from boostmon.bot.invitation import NEEDED
+from boostmon.bot.discord.rest import id_in
+from boostmon.bot.doctor.invitation import NEEDED
 from boostmon.sandbox import Sandbox
-from boostmon.sandbox.faults import Fault
+from boostmon.sandbox.core.faults import Fault
 from tests.test_cli import TOKEN, boostmon, discord
 
 QUICKSTART = Path(__file__).parents[1] / "docs" / "quickstart.md"

@@ -9,13 +9,13 @@ from boostmon.commands import erase
 from boostmon.commands.decider import SetTime
 from boostmon.commands.handler import piece
 from boostmon.config import PoolConfig
-from boostmon.database.connection import session
-from boostmon.database.pool import Database, connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
 from boostmon.errors import EraseRefusedError
 from boostmon.events.append import Append, Appended, call_for
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, Cleared, TimerEvent, TimerId, TimerSet
-from boostmon.projections.replay import check, replay
+from boostmon.projections.replay.run import check, replay
 from tests.databases import WAITING
 from tests.test_observer import until
 from tests.timers import M, fresh_timer, handler_over, slash

@@ -24,7 +24,7 @@ from boostmon.commands.decider import (
 from boostmon.commands.handler import CommandHandler, Handled
 from boostmon.commands.sweeper import Sweeper, Swept
 from boostmon.config import PoolConfig
-from boostmon.database.pool import Database, connect
+from boostmon.database.connections.pool import Database, connect
 from boostmon.errors import TimerNotFoundError
 from boostmon.events.store import EventStore
 from boostmon.events.timer import (

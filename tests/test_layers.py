@@ -52,7 +52,7 @@ def imports(name: str) -> Iterator[str]:
 
 
 def layer(name: str) -> str:
-    """Name the first part of a module's place: `bot` of `boostmon.bot.cog`."""
+    """Name the first part of a module's place: `bot` of `boostmon.bot.slash.cog`."""
     return name.split(".")[1] if "." in name else ""
 
 
@@ -117,7 +117,9 @@ def test_disnake_stays_in_the_bot() -> None:
 
 
 def test_metrics_are_counted_at_the_rim_and_defined_in_one_module() -> None:
-    assert {"boostmon.bot.metrics", "boostmon.bot.endpoints"} == importers("prometheus_client")
+    assert {"boostmon.bot.records.metrics", "boostmon.bot.health.endpoints"} == importers(
+        "prometheus_client"
+    )
 
 
 def test_no_import_goes_round_in_a_circle() -> None:

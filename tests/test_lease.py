@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from boostmon import machine
-from boostmon.bot.relay import RENEW_EVERY
-from boostmon.database.pool import Database
-from boostmon.projections.lease import TERM, Lease, Sighting
+from boostmon.bot.relay.loop import RENEW_EVERY
+from boostmon.database.connections.pool import Database
+from boostmon.projections.effects.lease import TERM, Lease, Sighting
 
 JUMPS = ("-1 hour", "-1 second", "0 seconds", "1 second", "2 hours", "10 years")
 AS_BEFORE = """

@@ -11,19 +11,19 @@ import pytest
 
 from boostmon.commands.decider import AddTime, Clear, SetTime
 from boostmon.commands.erase import replace
-from boostmon.commands.exported import judge_export, restore
+from boostmon.commands.imports.exported import judge_export, restore
 from boostmon.config import PoolConfig
-from boostmon.database import migrate as runner
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database, connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.schema import migrate as runner
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import ExportRefusedError, ImportRefusedError
 from boostmon.events.chain import Seal, Sealing, stream_name
 from boostmon.events.export import export_log
 from boostmon.events.log import read_seal
 from boostmon.events.newest import altered
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.databases import Schema, TestServer, schema
 from tests.release_before import Release
 from tests.timers import M, fresh_timer, handler_over, slash

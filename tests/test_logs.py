@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from tests.databases import Gate
 from tests.process import Running, at_work
 from tests.sandbox_client import Client

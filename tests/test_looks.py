@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from boostmon.bot.agreement import AGAIN_AFTER
-from boostmon.bot.looks import AT_ONCE, DOUBTS_AT_ONCE, PATIENCE, POLL, Looks, Member
+from boostmon.bot.members.agreement import AGAIN_AFTER
+from boostmon.bot.members.looks import AT_ONCE, DOUBTS_AT_ONCE, PATIENCE, POLL, Looks, Member
 from boostmon.errors import DatabaseUnavailableError
 from tests.fakes import Machine, Relay, at_work, turns
 

@@ -8,13 +8,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.cli import restoring
-from boostmon.cli.places import Place
+from boostmon.cli.records import restoring
+from boostmon.cli.terminal.places import Place
 from boostmon.commands.decider import SetTime
-from boostmon.commands.exported import ExportFile, judge_export
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database, connect
+from boostmon.commands.imports.exported import ExportFile, judge_export
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events.export import export_log
 from boostmon.events.timer import HOUR

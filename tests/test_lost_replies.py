@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from boostmon.bot import answers
-from boostmon.bot.answers import Patience
-from boostmon.database.pool import Database
+from boostmon.bot.slash import answers
+from boostmon.bot.slash.answers import Patience
+from boostmon.database.connections.pool import Database
 from tests.test_commands_e2e import (
     CALLBACK,
     ORIGINAL,

@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from boostmon.bot.app import Surroundings
-from boostmon.bot.cog import TimerCog
-from boostmon.bot.given import Given
-from boostmon.bot.metrics import APPEND_OUTCOMES, Metrics
-from boostmon.bot.outcomes import (
+from boostmon.bot.discord.refusals import Directly, Final, Later, Passing, Stuck
+from boostmon.bot.records.given import Given
+from boostmon.bot.records.metrics import APPEND_OUTCOMES, Metrics
+from boostmon.bot.records.outcomes import (
     COMMANDS,
     Came,
     CommandOutcome,
@@ -20,13 +20,13 @@ from boostmon.bot.outcomes import (
     came_of_effect,
     came_of_error,
 )
-from boostmon.bot.refusals import Directly, Final, Later, Passing, Stuck
-from boostmon.bot.tally import Tally
-from boostmon.bot.traffic import route_of
+from boostmon.bot.records.requests import route_of
+from boostmon.bot.records.tally import Tally
+from boostmon.bot.slash.cog import TimerCog
 from boostmon.commands.decider import AddTime, SetTime
 from boostmon.commands.handler import CommandHandler, Handled
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import (
     BoostmonError,
     ConcurrencyError,
@@ -36,9 +36,9 @@ from boostmon.errors import (
 from boostmon.events.append import Outcome
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, Expired, TimerId, WarningSent
-from boostmon.projections.effects import Effects
+from boostmon.projections.effects.kinds import Effects
+from boostmon.projections.effects.standings import UNDECIDED, Found
 from boostmon.projections.role_timers import RoleTimers
-from boostmon.projections.standings import UNDECIDED, Found
 from tests.standing import standing
 from tests.test_handler import StillClock
 from tests.timers import M, fresh_timer, handler_over, slash

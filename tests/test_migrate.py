@@ -8,10 +8,10 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from boostmon.database import migrate as runner
-from boostmon.database.connection import session
-from boostmon.database.migrate import DIRECTORY, migrate, pending, read
-from boostmon.database.url import role_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.url import role_of
+from boostmon.database.schema import migrate as runner
+from boostmon.database.schema.migrate import DIRECTORY, migrate, pending, read
 from boostmon.errors import DatabaseError
 from tests.databases import Schema, TestServer, as_bot, with_schema
 

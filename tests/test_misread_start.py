@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.provision import BOT, NAME
+from boostmon.database.connections.connection import session
+from boostmon.database.embedded.provision import BOT, NAME
+from boostmon.database.schema.migrate import migrate
 from boostmon.events.newest import altered
-from boostmon.projections.replay import check, replay
+from boostmon.projections.replay.run import check, replay
 from tests.cluster import Node, single
 from tests.release_before import Release
 from tests.test_cli import boostmon

@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 from promql_parser import MatchOp, VectorSelector
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from tests.databases import Gate
 from tests.process import Running, at_work, at_work_in, free_port
 from tests.test_cli import READY_WITHIN, TOKEN, boostmon, running, stopped

@@ -10,14 +10,14 @@ import pytest
 
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime, Sweep, TimerCommand
 from boostmon.commands.handler import Decision, Origin
-from boostmon.commands.import_shapes import ImportedTimer, Judged
-from boostmon.commands.importer import Importer
-from boostmon.database.pool import Database
+from boostmon.commands.imports.import_shapes import ImportedTimer, Judged
+from boostmon.commands.imports.importer import Importer
+from boostmon.database.connections.pool import Database
 from boostmon.errors import TimerElsewhereError, TimerNotFoundError
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Repeated, Source
 from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import HOUR, Cleared, TimerId
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.databases import Schema, TestServer, schema
 from tests.test_cli import boostmon
 from tests.test_commands_e2e import embed, public, taken_back

@@ -10,12 +10,12 @@ import pytest
 from boostmon.commands.decider import SetTime
 from boostmon.config import PoolConfig
 from boostmon.database.checkup import look_at_migrations
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.naming import another_name
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.schema.migrate import migrate
+from boostmon.database.schema.naming import another_name
 from boostmon.events.timer import HOUR
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.databases import Schema, TestServer, with_schema
 from tests.timers import M, fresh_timer, handler_over, slash
 

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from boostmon.commands import strict_json
+from boostmon.commands.imports import strict_json
 from boostmon.events.nesting import DEEPEST, refuse_deep
 
 REFUSED = pytest.raises(RecursionError, match=f"nested deeper than {DEEPEST}")

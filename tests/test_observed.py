@@ -5,10 +5,10 @@ import pytest
 
 from boostmon.commands.decider import SetTime, Sweep
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR
-from boostmon.projections.observed import Observed
-from boostmon.projections.owed import OwedEffects
+from boostmon.projections.effects.observed import Observed
+from boostmon.projections.effects.queue import OwedEffects
 from tests.timers import CHANNEL, GUILD, fresh_timer, handler_over, slash
 
 NOW = 1_700_000_000_000

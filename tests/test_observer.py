@@ -8,16 +8,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot import agreement, observer, reconciler
-from boostmon.bot.observer import Observer
+from boostmon.bot.members import agreement, observer, reconciler
+from boostmon.bot.members.observer import Observer
 from boostmon.commands.decider import SetTime
-from boostmon.commands.import_shapes import ImportedTimer, Judged
-from boostmon.commands.importer import Importer
+from boostmon.commands.imports.import_shapes import ImportedTimer, Judged
+from boostmon.commands.imports.importer import Importer
 from boostmon.config import SweepConfig
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, NoTimer, TimerId
-from boostmon.projections.observed import Observed
+from boostmon.projections.effects.observed import Observed
 from tests import town as towns
 from tests.test_handler import StillClock
 from tests.timers import M, fresh_timer, handler_over, slash

@@ -15,20 +15,20 @@ from boostmon.commands.decider import (
     SetTime,
     Sweep,
 )
-from boostmon.commands.exported import judge_export, restore
+from boostmon.commands.imports.exported import judge_export, restore
 from boostmon.config import PoolConfig
 from boostmon.database.checkup import look_at_migrations
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import connect
-from boostmon.database.provision import BOT, NAME
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded.provision import BOT, NAME
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError
 from boostmon.events.export import export_log
 from boostmon.events.timer import HOUR, MINUTE, TimerId
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.history import history
-from boostmon.projections.owed import OwedEffects
-from boostmon.projections.replay import check
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.replay.run import check
+from boostmon.projections.reports.history import history
 from tests.cluster import Node, single
 from tests.timers import CHANNEL, GUILD, ROLE, M, handler_over, slash
 

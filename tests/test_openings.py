@@ -6,14 +6,14 @@ import asyncpg
 import pytest
 
 from boostmon import machine
-from boostmon.bot.openings import STOPPED_FOR, Ahead, Openings
-from boostmon.bot.pace import DIRECT, OPENING, Limits, Pace
-from boostmon.bot.refusals import Later
+from boostmon.bot.discord.pace import DIRECT, OPENING, Limits, Pace
+from boostmon.bot.discord.refusals import Later
+from boostmon.bot.relay.openings import STOPPED_FOR, Ahead, Openings
 from boostmon.commands.decider import AddTime, SetTime
 from boostmon.commands.handler import Origin
 from boostmon.events.append import Source
 from boostmon.events.timer import HOUR, MINUTE
-from boostmon.projections.direct_channels import DirectChannels
+from boostmon.projections.effects.direct_channels import DirectChannels
 from tests import test_relay
 from tests.test_relay import MESSAGE_ROUTE, Stage
 from tests.timers import M, handler_over, slash

@@ -9,14 +9,14 @@ from typing import Any, cast
 import pytest
 from disnake import RoleTags
 
-from boostmon.bot.discord_api import RefusedError
-from boostmon.bot.guards import RolesForbiddenError
-from boostmon.bot.integrations import manager
-from boostmon.bot.refusals import INVITE, SECURE, Stuck, judge_role_change
-from boostmon.bot.server_view import TIME_OUT, ServerView
+from boostmon.bot.discord.integrations import manager
+from boostmon.bot.discord.refusals import INVITE, SECURE, Stuck, judge_role_change
+from boostmon.bot.discord.rest import RefusedError
+from boostmon.bot.servers.guards import RolesForbiddenError
+from boostmon.bot.servers.view import TIME_OUT, ServerView
 from boostmon.commands.decider import SetTime
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, TimerId
 from tests.test_commands_e2e import GIVE, embed, public, refused_at_once
 from tests.timers import M, handler_over

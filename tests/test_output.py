@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from boostmon.commands.decider import SetTime
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR
 from boostmon.sandbox import Sandbox
 from tests.test_cli import STOPPED_WITHIN, boostmon, discord, eventually, registered

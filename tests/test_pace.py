@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 import pytest
 
 from boostmon import machine
-from boostmon.bot.pace import (
+from boostmon.bot.discord.pace import (
     DIRECT,
     MARGIN,
     Limits,

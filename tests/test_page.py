@@ -14,8 +14,8 @@ from aiohttp import web
 from yarl import URL
 
 from boostmon.sandbox import Sandbox
-from boostmon.sandbox.page import WEB
-from boostmon.sandbox.watch import Looker, Watch
+from boostmon.sandbox.core.watch import Looker, Watch
+from boostmon.sandbox.page.serving import WEB
 from tests.sandbox_client import Client, sandbox
 
 Json = dict[str, Any]

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from boostmon.cli.places import bring_up_to_date, found_database
+from boostmon.cli.terminal.places import bring_up_to_date, found_database
 from boostmon.commands.decider import SetTime
-from boostmon.database.binaries import account_for
-from boostmon.database.connection import session
-from boostmon.database.pool import connect
-from boostmon.database.provision import BOT, NAME
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded.binaries import account_for
+from boostmon.database.embedded.provision import BOT, NAME
 from boostmon.events.timer import TimerId
-from boostmon.projections import replay
+from boostmon.projections.replay import run
 from tests.cluster import Node, single
 from tests.databases import world_folder
 from tests.patient import read
@@ -126,7 +126,7 @@ async def test_forty_commands_share_three_connections(site: Site) -> None:
     assert (await town.events()).count("TimeRemoved") == 40
     assert await site.node.ask(THROUGH) <= 3
     async with session(site.owner_url) as owner:
-        assert (await replay.check(owner)).clean
+        assert (await run.check(owner)).clean
 
 
 async def test_hints_come_over_the_owners_direct_connection(site: Site) -> None:

@@ -10,10 +10,10 @@ import pytest
 from disnake.http import Route
 
 from boostmon import machine
-from boostmon.bot.discord_api import RefusedError
-from boostmon.bot.pace import DIRECT, lane_of_reads
-from boostmon.bot.plain_refusals import make_plain
-from boostmon.database.pool import Database
+from boostmon.bot.discord.pace import DIRECT, lane_of_reads
+from boostmon.bot.discord.plain_refusals import make_plain
+from boostmon.bot.discord.rest import RefusedError
+from boostmon.database.connections.pool import Database
 from tests.scene import MEMBER_ROUTE, Scene
 from tests.scene import scene as a_scene
 from tests.test_commands_e2e import GIVE, ORIGINAL, embed, fields, public
@@ -114,7 +114,7 @@ async def test_a_refusal_that_is_cut_off_is_counted_all_the_same(
 async def test_a_reply_whose_edit_meets_a_429_of_any_form_is_edited_after_it(
     town: Town, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("boostmon.bot.times_told.UNTOLD", 0.3)
+    monkeypatch.setattr("boostmon.bot.discord.times_told.UNTOLD", 0.3)
     fault = {"path": ORIGINAL, "method": "PATCH", "status": 429, **form}
     await town.client.sim("fault", fault)
 

@@ -9,13 +9,13 @@ import asyncpg
 import pytest
 
 from boostmon.config import PoolConfig
-from boostmon.database import connection as connections
-from boostmon.database import pool as pools
-from boostmon.database.attempt import PATIENCE
-from boostmon.database.connection import Connector, session
-from boostmon.database.listen import listen
-from boostmon.database.pool import Database, connect
-from boostmon.database.url import Host, hosts_of, role_of
+from boostmon.database.connections import connection as connections
+from boostmon.database.connections import pool as pools
+from boostmon.database.connections.attempt import PATIENCE
+from boostmon.database.connections.connection import Connector, session
+from boostmon.database.connections.listen import listen
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.connections.url import Host, hosts_of, role_of
 from boostmon.errors import DatabaseError, DatabaseUnavailableError
 from tests.databases import Gate, Schema
 
@@ -469,8 +469,8 @@ async def test_a_listener_hears_hints_and_listens_again_after_a_loss(
 async def test_a_listener_notices_a_server_that_fell_silent(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.database.listen.HEARTBEAT", 0.05)
-    monkeypatch.setattr("boostmon.database.listen.ANSWER", 0.1)
+    monkeypatch.setattr("boostmon.database.connections.listen.HEARTBEAT", 0.05)
+    monkeypatch.setattr("boostmon.database.connections.listen.ANSWER", 0.1)
     heard: asyncio.Queue[str] = asyncio.Queue()
     ear = asyncio.create_task(listen(gate.url, ["c"], lambda _, payload: heard.put_nowait(payload)))
     try:

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from boostmon.bot import presence
-from boostmon.bot.discord_api import RefusedError, UnansweredError
-from boostmon.bot.guards import RoleTooHighError
-from boostmon.bot.presence import AGAIN_AFTER, Presence
-from boostmon.bot.refusals import INVITE, Stuck
-from boostmon.bot.server_view import ServerView
+from boostmon.bot.discord.refusals import INVITE, Stuck
+from boostmon.bot.discord.rest import RefusedError, UnansweredError
+from boostmon.bot.servers import presence
+from boostmon.bot.servers.guards import RoleTooHighError
+from boostmon.bot.servers.presence import AGAIN_AFTER, Presence
+from boostmon.bot.servers.view import ServerView
 from tests.fakes import Machine, at_work, turns
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from boostmon.bot.proxy import by_way_of, proxy_for
+from boostmon.bot.discord.proxy import by_way_of, proxy_for
 from boostmon.errors import ConfigurationError
 from boostmon.sandbox import Sandbox
 from tests.test_cli import boostmon, eventually, registered, running, stopped

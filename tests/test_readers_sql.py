@@ -10,11 +10,11 @@ import pytest
 from msgspec import structs
 
 from boostmon.commands.decider import Pause, SetTime
-from boostmon.database import binaries
-from boostmon.database.binaries import Binaries
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
+from boostmon.database.embedded import binaries
+from boostmon.database.embedded.binaries import Binaries
+from boostmon.database.schema.migrate import migrate
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from tests.cluster import Node
 from tests.databases import world_folder

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from boostmon.bot import reconciler
-from boostmon.bot.looks import Member
-from boostmon.bot.member_facts import Membership
-from boostmon.bot.reconciler import (
+from boostmon.bot.discord.members import Membership
+from boostmon.bot.members import reconciler
+from boostmon.bot.members.looks import Member
+from boostmon.bot.members.reconciler import (
     AGAIN_AFTER,
     BETWEEN_PASSES,
     EVERY,
@@ -23,7 +23,7 @@ from boostmon.bot.reconciler import (
     Reconciler,
 )
 from boostmon.errors import DatabaseUnavailableError
-from boostmon.projections.standings import TimedMember
+from boostmon.projections.effects.standings import TimedMember
 from tests.fakes import Machine, Relay, at_work, turns
 
 VIP, TRIAL = "21", "22"

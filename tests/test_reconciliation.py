@@ -7,14 +7,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot import agreement, app, observer, reconciler
-from boostmon.bot.reconciler import Reconciler
-from boostmon.commands.import_shapes import ImportedTimer, Judged
-from boostmon.commands.importer import Importer
-from boostmon.database.pool import Database
+from boostmon.bot import app
+from boostmon.bot.members import agreement, observer, reconciler
+from boostmon.bot.members.reconciler import Reconciler
+from boostmon.commands.imports.import_shapes import ImportedTimer, Judged
+from boostmon.commands.imports.importer import Importer
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.standings import Standings
+from boostmon.projections.effects.standings import Standings
 from tests.test_cli import boostmon
 from tests.test_observer import log_of, until
 from tests.timers import M

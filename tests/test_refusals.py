@@ -2,8 +2,7 @@
 
 import pytest
 
-from boostmon.bot.discord_api import RefusedError
-from boostmon.bot.refusals import (
+from boostmon.bot.discord.refusals import (
     SECURE,
     Final,
     Passing,
@@ -13,6 +12,7 @@ from boostmon.bot.refusals import (
     judge_direct_message,
     judge_role_change,
 )
+from boostmon.bot.discord.rest import RefusedError
 
 REMEDY = "Move BoostMon's role up."
 

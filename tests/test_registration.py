@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from boostmon.bot import registration
-from boostmon.database.pool import Database
+from boostmon.bot.connection import registration
+from boostmon.database.connections.pool import Database
 from tests.town import Json, Town
 from tests.town import town as a_town
 

@@ -16,26 +16,26 @@ from disnake.http import HTTPClient, Route
 from structlog.testing import capture_logs
 
 from boostmon import machine
-from boostmon.bot import receipts
-from boostmon.bot import relay as relaying
-from boostmon.bot.client import count_invalid
-from boostmon.bot.delivery import Delivery
-from boostmon.bot.discord_api import DiscordApi, NotLeadingError
-from boostmon.bot.metrics import Metrics
-from boostmon.bot.notices import Notices
-from boostmon.bot.pace import DIRECT, Limits, Pace, lane_of_roles
-from boostmon.bot.refusals import INVITE, SECURE, Passing, Stuck
-from boostmon.bot.relay import Relay, may_write
-from boostmon.bot.tally import Tally
+from boostmon.bot.connection.client import count_invalid
+from boostmon.bot.discord.pace import DIRECT, Limits, Pace, lane_of_roles
+from boostmon.bot.discord.refusals import INVITE, SECURE, Passing, Stuck
+from boostmon.bot.discord.rest import DiscordApi, NotLeadingError
+from boostmon.bot.records.metrics import Metrics
+from boostmon.bot.records.tally import Tally
+from boostmon.bot.relay import loop as relaying
+from boostmon.bot.relay import receipts
+from boostmon.bot.relay.delivery import Delivery
+from boostmon.bot.relay.loop import Relay, may_write
+from boostmon.bot.relay.notices import Notices
 from boostmon.commands.decider import AddTime, Clear, RemoveTime, SetTime
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, TimerId
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.effects import EffectKind
-from boostmon.projections.lease import Lease
-from boostmon.projections.owed import LONGEST_WAIT, OwedEffect, OwedEffects
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.kinds import EffectKind
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.effects.queue import LONGEST_WAIT, OwedEffect, OwedEffects
 from boostmon.projections.role_timers import RoleTimers
 from tests.description import complaints_about
 from tests.sandbox_client import Client, sandbox
@@ -494,7 +494,7 @@ async def test_a_notice_that_arrived_in_a_channel_now_closed_is_not_sent_again(
 async def test_an_answer_that_never_comes_is_given_up_and_asked_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.bot.delivery.ATTEMPT_SECONDS", 0.3)
+    monkeypatch.setattr("boostmon.bot.relay.loop.delivery.ATTEMPT_SECONDS", 0.3)
     await stage.fault(method="PUT", path=ROLE_ROUTE, hang=30, when="before", times=1)
     await stage.set(stage.timer())
     (effect,) = await stage.settled()
@@ -762,7 +762,7 @@ async def test_a_stop_keeps_the_lease_while_discord_may_still_be_at_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
 ) -> None:
     await stage.until(lambda _: stage.lease.held)
-    monkeypatch.setattr("boostmon.bot.relay.FAREWELL", 0.1 if is_late else 5.0)
+    monkeypatch.setattr("boostmon.bot.relay.loop.FAREWELL", 0.1 if is_late else 5.0)
     await stage.fault(method="PUT", path=ROLE_ROUTE, hang=60.0 if is_late else 0.3)
     await stage.set(stage.timer())
     await stage.until(lambda effects: [e["attempted_at"] for e in effects] != [None])

@@ -12,16 +12,16 @@ import pytest
 from boostmon.commands.decider import Clear, SetTime, Sweep
 from boostmon.commands.handler import Origin
 from boostmon.config import PoolConfig
-from boostmon.database import migrate as runner
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate, pending
-from boostmon.database.pool import Database, connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.schema import migrate as runner
+from boostmon.database.schema.migrate import migrate, pending
 from boostmon.errors import DatabaseError
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.effects import GIVE_ROLE
-from boostmon.projections.owed import OwedEffect, OwedEffects
-from boostmon.projections.replay import check
-from boostmon.projections.standings import FIRST_LOOK, Standings
+from boostmon.projections.effects.kinds import GIVE_ROLE
+from boostmon.projections.effects.queue import OwedEffect, OwedEffects
+from boostmon.projections.effects.standings import FIRST_LOOK, Standings
+from boostmon.projections.replay.run import check
 from tests import lived_in
 from tests.databases import Schema
 from tests.lived_in import NOW

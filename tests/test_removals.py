@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from boostmon.commands.decider import Pause, SetTime
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.standings import Standings
+from boostmon.projections.effects.standings import Standings
 from tests.sandbox_client import Client, sandbox
 from tests.test_cli import boostmon, discord
 from tests.timers import GUILD, M, fresh_timer, handler_over, slash

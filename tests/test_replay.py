@@ -9,15 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime, Sweep
-from boostmon.database.connection import session
-from boostmon.database.pool import Database
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
 from boostmon.errors import DatabaseError
 from boostmon.events.chain import Head, parse_head
 from boostmon.events.timer import HOUR, MINUTE, TimerId
-from boostmon.projections import comparing
-from boostmon.projections.comparing import Drift
-from boostmon.projections.repair import BATCH
-from boostmon.projections.replay import ONE_AT_A_TIME, Report, check, replay
+from boostmon.projections.replay import comparing
+from boostmon.projections.replay.comparing import Drift
+from boostmon.projections.replay.repair import BATCH
+from boostmon.projections.replay.run import ONE_AT_A_TIME, Report, check, replay
 from tests.bench.logs import fill
 from tests.timers import CHANNEL, M, fresh_timer, handler_over, slash
 

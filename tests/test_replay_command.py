@@ -17,16 +17,16 @@ import msgspec
 import pytest
 
 from boostmon.commands.decider import AddTime, Clear, Pause, SetTime
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database
-from boostmon.database.url import role_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
+from boostmon.database.connections.url import role_of
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError
 from boostmon.events.timer import HOUR, MINUTE
-from boostmon.projections.owner import adopt
-from boostmon.projections.past import Past, past
-from boostmon.projections.replay import check, silent
-from boostmon.projections.snapshot import snapshot
+from boostmon.projections.effects.owner import adopt
+from boostmon.projections.replay.past import Past, past
+from boostmon.projections.replay.run import check, silent
+from boostmon.projections.replay.snapshot import snapshot
 from boostmon.sandbox import Sandbox
 from tests.bench.logs import fill
 from tests.cluster import Pair, pair

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from boostmon.database.connection import session
+from boostmon.database.connections.connection import session
 from boostmon.events.chain import (
     MOST_FAULTS,
     Chain,

@@ -8,9 +8,10 @@ from disnake import Embed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boostmon.bot import replies, timeleft
-from boostmon.bot.replies import Told, outcome, role_change, role_shown
-from boostmon.bot.timeleft import Reader, listing
+from boostmon.bot.slash import timeleft
+from boostmon.bot.slash.timeleft import Reader, listing
+from boostmon.bot.wording import replies
+from boostmon.bot.wording.replies import Told, outcome, role_change, role_shown
 from boostmon.commands.handler import Handled
 from boostmon.events.timer import (
     DAY,
@@ -30,7 +31,7 @@ from boostmon.events.timer import (
     TimerId,
     TimerSet,
 )
-from boostmon.projections.effects import EffectKind, EffectProgress, StuckEffect
+from boostmon.projections.effects.kinds import EffectKind, EffectProgress, StuckEffect
 from boostmon.projections.role_timers import TimerRow
 
 State = Literal["owed", "stuck", "done", "superseded"]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from boostmon.bot import asking, replies
-from boostmon.bot.observer import Observer
-from boostmon.database.pool import Database
+from boostmon.bot.members.observer import Observer
+from boostmon.bot.servers import asking
+from boostmon.bot.wording import replies
+from boostmon.database.connections.pool import Database
 from tests.test_commands_e2e import embed, fields, public, refused_at_once, taken_back
 from tests.town import Json, Town
 from tests.town import town as a_town

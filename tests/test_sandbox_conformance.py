@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boostmon.sandbox.routes import ROUTES
+from boostmon.sandbox.rest.routes import ROUTES
 from tests.description import DESCRIPTION, Checker, described_as, official_description
 from tests.sandbox_client import Answer, Client, Socket, Used, sandbox, upload
 

@@ -185,7 +185,7 @@ async def test_what_was_looked_at_does_not_change(client: Client) -> None:
 async def test_a_mistake_of_the_sandbox_is_a_500_on_record(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("boostmon.sandbox.render.me")
+    monkeypatch.delattr("boostmon.sandbox.world.render.me")
     answer = await client.api("GET", "/users/@me")
     assert (answer.status, answer.code) == (500, 0)
     (crash,) = client.sandbox.state()["crashes"]

@@ -14,8 +14,8 @@ from typing import Any
 
 import aiohttp
 
-from boostmon.sandbox.changes import CHANGES
-from boostmon.sandbox.limits import Limits
+from boostmon.sandbox.control.changes import CHANGES
+from boostmon.sandbox.core.limits import Limits
 from tests.sandbox_client import sandbox
 
 PAGE = (Path(__file__).parents[1] / "docs/sandbox.md").read_text()

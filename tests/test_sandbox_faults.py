@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from boostmon.sandbox.snowflakes import at
+from boostmon.sandbox.world.snowflakes import at
 from tests.sandbox_client import MEMBERS, Answer, Client, sandbox
 
 ROLE = "/guilds/{guild_id}/members/{user_id}/roles/{role_id}"

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boostmon.sandbox import Limits, Sandbox
-from boostmon.sandbox.changes import CHANGES
-from boostmon.sandbox.faults import Fault
-from boostmon.sandbox.routes import ROUTES, Route
-from boostmon.sandbox.usage import Use, use
-from boostmon.sandbox.world_spec import WorldSpec
+from boostmon.sandbox.control.changes import CHANGES
+from boostmon.sandbox.core.faults import Fault
+from boostmon.sandbox.people.usage import Use, use
+from boostmon.sandbox.rest.routes import ROUTES, Route
+from boostmon.sandbox.world.world_spec import WorldSpec
 from tests.description import DESCRIPTION, Checker, official_description
 from tests.fuzz import JUNK, Values, damaged
 from tests.sandbox_client import Answer

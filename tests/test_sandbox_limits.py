@@ -1,7 +1,7 @@
 """The sandbox's limits on identifying, on asking for all members, and on refused requests."""
 
 from boostmon.sandbox import Limits
-from boostmon.sandbox.limits import RateLimiter
+from boostmon.sandbox.core.limits import RateLimiter
 from tests.sandbox_client import GUILDS, MEMBERS, sandbox
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from boostmon.sandbox import Limits, Sandbox
-from boostmon.sandbox.limits import RateLimiter, Window
+from boostmon.sandbox.core.limits import RateLimiter, Window
 from tests.sandbox_client import Client, sandbox
 
 

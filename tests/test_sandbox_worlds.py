@@ -8,8 +8,8 @@ import pytest
 from msgspec import convert
 
 from boostmon.sandbox import Limits
-from boostmon.sandbox.seed import build
-from boostmon.sandbox.world_spec import WorldSpec
+from boostmon.sandbox.world.seed import build
+from boostmon.sandbox.world.world_spec import WorldSpec
 from tests.sandbox_client import DIRECT_MESSAGES, GUILDS, Client, sandbox
 
 BOTS = {

@@ -10,9 +10,9 @@ import pytest
 
 from boostmon.config import PoolConfig
 from boostmon.database.checkup import look_at_login
-from boostmon.database.connection import Connector, session
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import Connector, session
+from boostmon.database.connections.pool import connect
+from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError
 from tests.databases import TestServer, in_database
 from tests.test_database_roles import in_turn

@@ -13,10 +13,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.pool import Database
-from boostmon.database.url import role_of
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database
+from boostmon.database.connections.url import role_of
+from boostmon.database.embedded.postgres import EmbeddedPostgres
 from boostmon.sandbox import Sandbox
 from tests.databases import world_folder
 from tests.town import town as a_town

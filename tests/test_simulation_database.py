@@ -14,21 +14,21 @@ import pytest
 
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.pool import Database
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.pool import Database
 from boostmon.errors import BoostmonError
 from boostmon.events import sql as of_events
 from boostmon.events.append import Source
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE
 from boostmon.projections import sql as of_projections
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.effects import Effects
-from boostmon.projections.lease import Lease
-from boostmon.projections.observed import Observed
-from boostmon.projections.owed import OwedEffects
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.kinds import Effects
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.effects.observed import Observed
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import Found, Standing, Standings
 from boostmon.projections.role_timers import RoleTimers
-from boostmon.projections.standings import Found, Standing, Standings
 from tests.simulation import orders, process, wiring
 from tests.simulation.orders import Order, command_of
 from tests.simulation.tables import Tables

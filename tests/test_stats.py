@@ -17,9 +17,9 @@ from boostmon.commands.decider import (
     TimerCommand,
 )
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.timer import DAY, HOUR, MINUTE, TimerId
-from boostmon.projections.stats import Counts, OfRole, Stats, stats
+from boostmon.projections.reports.stats import Counts, OfRole, Stats, stats
 from tests.test_cli import boostmon
 from tests.timers import GUILD, ROLE, M, fresh_timer, handler_over, slash
 

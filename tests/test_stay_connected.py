@@ -6,7 +6,7 @@ from typing import Any
 
 from disnake.gateway import KeepAliveHandler
 
-from boostmon.bot.client import silence, stay_connected
+from boostmon.bot.connection.client import silence, stay_connected
 
 # What disnake's thread asks of its socket before the first heartbeat.
 WAITS = {"_max_heartbeat_timeout": 60.0}

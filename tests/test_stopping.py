@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from boostmon.database.server import read_pidfile
+from boostmon.database.embedded.server import read_pidfile
 from boostmon.sandbox import Sandbox
 from tests.databases import world_folder
 from tests.test_cli import discord, eventually, registered, running, stopped

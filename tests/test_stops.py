@@ -7,11 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from boostmon import machine
-from boostmon.bot.discord_api import FRONT, GLOBAL, RefusedError
-from boostmon.bot.pace import DIRECT, TOO_MANY_INVALID, Limits, Pace, lane_of_roles
-from boostmon.bot.vitals import Vitals
-from boostmon.projections.checkup import STAND_STILL, look_at_effects
-from boostmon.projections.open_effects import STOPPED
+from boostmon.bot.discord.pace import DIRECT, TOO_MANY_INVALID, Limits, Pace, lane_of_roles
+from boostmon.bot.discord.rest import FRONT, GLOBAL, RefusedError
+from boostmon.bot.health.vitals import Vitals
+from boostmon.projections.effects.open_effects import STOPPED
+from boostmon.projections.reports.checkup import STAND_STILL, look_at_effects
 from tests.process import Pages
 from tests.test_endpoints import Told, body, pages, vitals
 from tests.test_relay import ROLE_ROUTE, Stage, stage

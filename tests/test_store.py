@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from boostmon.commands.handler import Origin, piece
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import UnknownEventError
 from boostmon.events.append import (
     Append,
@@ -21,7 +21,7 @@ from boostmon.events.append import (
 )
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, Cleared, Expired, Paused, TimerEvent, TimerId, TimerSet
-from boostmon.projections.replay import check
+from boostmon.projections.replay.run import check
 from tests.timers import ACTOR, GUILD, ROLE, M, fresh_timer, slash
 
 SET = TimerSet(1_000, HOUR, HOUR + 1_000, M)

@@ -9,10 +9,10 @@ import pytest
 from boostmon.commands import sweeper as sweeping
 from boostmon.commands.decider import AddTime, Pause, SetTime
 from boostmon.commands.sweeper import Sweeper, Swept
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, MINUTE, NoTimer, TimerId
-from boostmon.projections.replay import replay
+from boostmon.projections.replay.run import replay
 from boostmon.projections.role_timers import RoleTimers
 from boostmon.projections.sql import statement
 from tests.test_handler import StillClock, sweeper_over

@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from boostmon.bot.relay import RENEW_EVERY
-from boostmon.database.pool import Database
-from boostmon.projections.lease import TERM
+from boostmon.bot.relay.loop import RENEW_EVERY
+from boostmon.database.connections.pool import Database
+from boostmon.projections.effects.lease import TERM
 from tests.databases import world_folder
 from tests.process import at_work, at_work_in
 from tests.sandbox_client import Client, sandbox

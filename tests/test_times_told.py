@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from boostmon import machine
-from boostmon.bot.discord_api import RefusedError
-from boostmon.bot.pace import Limits, Pace, lane_of_roles
-from boostmon.bot.times_told import LONGEST, UNTOLD, moment_of, seconds_in, wait_told
+from boostmon.bot.discord.pace import Limits, Pace, lane_of_roles
+from boostmon.bot.discord.rest import RefusedError
+from boostmon.bot.discord.times_told import LONGEST, UNTOLD, moment_of, seconds_in, wait_told
 
 ANSWERED = "Mon, 30 Nov 2026 12:00:00 GMT"
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

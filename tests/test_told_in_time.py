@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from boostmon.bot.openings import STOPPED_FOR
-from boostmon.bot.refusals import OPENING_TOO_FAST
+from boostmon.bot.discord.refusals import OPENING_TOO_FAST
+from boostmon.bot.relay.openings import STOPPED_FOR
 from tests.simulation import wiring
 from tests.simulation.book import Word
 from tests.simulation.discord import Member

@@ -21,12 +21,12 @@ from boostmon.commands.decider import (
 from boostmon.commands.handler import CommandHandler, Handled, Origin
 from boostmon.commands.sweeper import Sweeper
 from boostmon.config import PoolConfig
-from boostmon.database.pool import connect
+from boostmon.database.connections.pool import connect
 from boostmon.errors import RejectedError
 from boostmon.events.document import decode
 from boostmon.events.timer import HOUR, MINUTE, TimerId
-from boostmon.projections.effects import effects_of
-from boostmon.projections.replay import check
+from boostmon.projections.effects.kinds import effects_of
+from boostmon.projections.replay.run import check
 from tests.test_handler import sweeper_over
 from tests.timers import M, fresh_timer, handler_over, slash
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from boostmon.bot import replies
-from boostmon.bot.refusals import SECURE
-from boostmon.bot.server_view import TIME_OUT
-from boostmon.database.pool import Database
+from boostmon.bot.discord.refusals import SECURE
+from boostmon.bot.servers.view import TIME_OUT
+from boostmon.bot.wording import replies
+from boostmon.database.connections.pool import Database
 from tests.test_commands_e2e import (
     CALLBACK,
     GIVE,

@@ -12,11 +12,11 @@ import pytest
 from asyncpg import Record
 
 from boostmon.config import PoolConfig
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.connection import session
-from boostmon.database.migrate import pending
-from boostmon.database.pool import connect
-from boostmon.database.provision import BOT, NAME
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded.provision import BOT, NAME
+from boostmon.database.schema.migrate import pending
 from tests.chaos import oracle, people
 from tests.chaos.driver import replayed
 from tests.chaos.evidence import acknowledged, said

@@ -5,10 +5,10 @@ import pytest
 
 from boostmon.commands.decider import SetTime
 from boostmon.commands.handler import Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.append import Source
 from boostmon.events.timer import HOUR
-from boostmon.projections.owed import OwedEffects
+from boostmon.projections.effects.queue import OwedEffects
 from tests.timers import ACTOR, M, fresh_timer, handler_over
 
 

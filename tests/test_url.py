@@ -9,11 +9,11 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
-from boostmon.database.agreed_clock import is_here
-from boostmon.database.connection import Connector, session
-from boostmon.database.pool import connect
-from boostmon.database.provision import NAME
-from boostmon.database.url import Address, Host, hosts_of, understood
+from boostmon.database.clocks.agreed_clock import is_here
+from boostmon.database.connections.connection import Connector, session
+from boostmon.database.connections.pool import connect
+from boostmon.database.connections.url import Address, Host, hosts_of, understood
+from boostmon.database.embedded.provision import NAME
 from boostmon.errors import DatabaseError
 from tests.cluster import single
 from tests.databases import Gate

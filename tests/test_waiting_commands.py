@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from boostmon.bot import conversation, settling
-from boostmon.database.agreed_clock import AgreedClock
-from boostmon.database.pool import Database
+from boostmon.bot.slash import conversation, settling
+from boostmon.database.clocks.agreed_clock import AgreedClock
+from boostmon.database.connections.pool import Database
 from boostmon.errors import DatabaseUnavailableError
 from boostmon.events.store import EventStore
 from tests.test_agreed_clock import World

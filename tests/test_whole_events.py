@@ -12,16 +12,16 @@ import pytest
 
 from boostmon.commands.decider import Clear, SetTime
 from boostmon.commands.erase import end_timers, replace
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import UnknownEventError, UnreadableEventError
 from boostmon.events.document import decode
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, INITIAL, NoTimer, TimerId, evolve
-from boostmon.projections.checkup import look_at_drift
-from boostmon.projections.history import history
-from boostmon.projections.owed import OwedEffects
-from boostmon.projections.past import past
-from boostmon.projections.replay import check, replay, silent
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.replay.past import past
+from boostmon.projections.replay.run import check, replay, silent
+from boostmon.projections.reports.checkup import look_at_drift
+from boostmon.projections.reports.history import history
 from boostmon.projections.role_timers import image
 from tests.test_cli import boostmon
 from tests.test_database_roles import ROW, TAKES_ALL, batch, before, event

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from boostmon.database.witnesses import (
+from boostmon.database.clocks.witnesses import (
     AGREES,
     HOLD,
     NAMES,

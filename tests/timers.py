@@ -3,7 +3,7 @@
 from itertools import count
 
 from boostmon.commands.handler import CommandHandler, Origin
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import TimerId
 

@@ -12,12 +12,12 @@ from boostmon.bot.app import Surroundings
 from boostmon.commands.decider import LONGEST, RemoveTime
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.config import DiscordConfig, SweepConfig
-from boostmon.database.agreed_clock import AgreedClock
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.pool import Database
+from boostmon.database.clocks.agreed_clock import AgreedClock
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
 from boostmon.events.timer import TimerId
-from boostmon.projections.owner import Owner
+from boostmon.projections.effects.owner import Owner
 from boostmon.sandbox import Limits, Sandbox
 from tests.description import complaints_about
 from tests.sandbox_client import Client

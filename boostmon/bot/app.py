@@ -9,50 +9,56 @@ from uuid import uuid4
 import structlog
 from msgspec import Struct, field
 
-from boostmon.bot.agreement import Agreement
-from boostmon.bot.asking import Asking
-from boostmon.bot.attendance import Attendance
-from boostmon.bot.audit_log import AuditLog
-from boostmon.bot.client import BoostMon, count_invalid, open_client, silence, stay_connected
-from boostmon.bot.cog import TimerCog
-from boostmon.bot.delivery import Delivery
-from boostmon.bot.discord_api import DiscordApi
-from boostmon.bot.discord_time import hear_time
-from boostmon.bot.effect_signal import EffectSignal
-from boostmon.bot.gateway import Gateway
-from boostmon.bot.identity import Identity
-from boostmon.bot.judgement import Judgement
-from boostmon.bot.looks import Looks
-from boostmon.bot.notices import Notices
-from boostmon.bot.observer import Observer
-from boostmon.bot.openings import Ahead, Openings
-from boostmon.bot.pace import Limits, Pace
-from boostmon.bot.plain_refusals import make_plain
-from boostmon.bot.presence import Presence
-from boostmon.bot.reading import Reading
-from boostmon.bot.reconciler import Reconciler
-from boostmon.bot.registration import keep_registered
-from boostmon.bot.relay import Relay, may_write
-from boostmon.bot.server_view import ServerView
-from boostmon.bot.tally import Tally
-from boostmon.bot.traffic import count_requests
-from boostmon.bot.vitals import Body, Vitals
+from boostmon.bot.connection.client import (
+    BoostMon,
+    count_invalid,
+    open_client,
+    silence,
+    stay_connected,
+)
+from boostmon.bot.connection.registration import keep_registered
+from boostmon.bot.discord.answer_dates import hear_time
+from boostmon.bot.discord.pace import Limits, Pace
+from boostmon.bot.discord.plain_refusals import make_plain
+from boostmon.bot.discord.rest import DiscordApi
+from boostmon.bot.health.reading import Reading
+from boostmon.bot.health.vitals import Body, Vitals
+from boostmon.bot.members.agreement import Agreement
+from boostmon.bot.members.audit_log import AuditLog
+from boostmon.bot.members.looks import Looks
+from boostmon.bot.members.observer import Observer
+from boostmon.bot.members.reconciler import Reconciler
+from boostmon.bot.records.gateway import Gateway
+from boostmon.bot.records.requests import count_requests
+from boostmon.bot.records.tally import Tally
+from boostmon.bot.relay.delivery import Delivery
+from boostmon.bot.relay.effect_signal import EffectSignal
+from boostmon.bot.relay.loop import Relay, may_write
+from boostmon.bot.relay.notices import Notices
+from boostmon.bot.relay.openings import Ahead, Openings
+from boostmon.bot.servers.asking import Asking
+from boostmon.bot.servers.attendance import Attendance
+from boostmon.bot.servers.identity import Identity
+from boostmon.bot.servers.presence import Presence
+from boostmon.bot.servers.view import ServerView
+from boostmon.bot.slash.cog import TimerCog
+from boostmon.bot.slash.judgement import Judgement
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
 from boostmon.config import DiscordConfig, SweepConfig
-from boostmon.database.clock import Clock
-from boostmon.database.listen import listen
-from boostmon.database.pool import Database
+from boostmon.database.clocks.clock import Clock
+from boostmon.database.connections.listen import listen
+from boostmon.database.connections.pool import Database
 from boostmon.events.store import EventStore
-from boostmon.projections.departures import Departures
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.effects import Effects
-from boostmon.projections.lease import Lease
-from boostmon.projections.observed import Observed
-from boostmon.projections.owed import OwedEffects
-from boostmon.projections.owner import Owner
+from boostmon.projections.effects.departures import Departures
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.kinds import Effects
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.effects.observed import Observed
+from boostmon.projections.effects.owner import Owner
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import IMPORTED, Standings
 from boostmon.projections.role_timers import RoleTimers
-from boostmon.projections.standings import IMPORTED, Standings
 
 LOG_CHANNEL = "boostmon_log"
 EFFECTS_CHANNEL = "boostmon_effects"

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from boostmon import __version__
-from boostmon.cli.env_file import NAME, EnvFile, read_env_file
-from boostmon.cli.logs import configure_logs
-from boostmon.cli.output import (
+from boostmon.cli.terminal.env_file import NAME, EnvFile, read_env_file
+from boostmon.cli.terminal.logs import configure_logs
+from boostmon.cli.terminal.output import (
     ReaderGoneError,
     UnwritableOutputError,
     discard_output,
@@ -22,21 +22,21 @@ from boostmon.config import LogConfig, load
 from boostmon.errors import BoostmonError, ConfigurationError
 
 COMMANDS = {  # in the order in which they are needed; each with where it is
-    "run": "running:run",
-    "demo": "demo:demo",
-    "sandbox": "sandboxing:sandbox",
-    "migrate": "migrating:migrate",
-    "replay": "replaying:replay",
-    "import": "importing:import_",
-    "export": "exporting:export",
-    "history": "history:history",
-    "erase": "erasing:erase",
-    "adopt-database": "adopting:adopt_database",
-    "forget-server": "forgetting:forget_server",
-    "resolve-removals": "resolving:resolve_removals",
-    "stats": "stats:stats",
-    "invite": "inviting:invite",
-    "doctor": "doctor:doctor",
+    "run": "service.running:run",
+    "demo": "service.demo:demo",
+    "sandbox": "service.sandboxing:sandbox",
+    "migrate": "upkeep.migrating:migrate",
+    "replay": "records.replaying:replay",
+    "import": "records.importing:import_",
+    "export": "records.exporting:export",
+    "history": "records.history:history",
+    "erase": "upkeep.erasing:erase",
+    "adopt-database": "upkeep.adopting:adopt_database",
+    "forget-server": "upkeep.forgetting:forget_server",
+    "resolve-removals": "upkeep.resolving:resolve_removals",
+    "stats": "records.stats:stats",
+    "invite": "service.inviting:invite",
+    "doctor": "service.doctor:doctor",
 }
 
 WITHOUT_ENV_FILE = ("demo", "sandbox")  # which have nothing to do with a bot of one's own

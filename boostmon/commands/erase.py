@@ -15,7 +15,7 @@ from boostmon.errors import EraseRefusedError, RejectedError
 from boostmon.events.document import Reading
 from boostmon.events.names import new_pseudonym
 from boostmon.events.timer import NoTimer, TimerId
-from boostmon.projections.effects import (
+from boostmon.projections.effects.kinds import (
     GIVE_ROLE,
     NOTICE,
     TAKE_ROLE,

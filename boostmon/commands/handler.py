@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from boostmon.commands.decider import Clear, TimerCommand, as_recorded, decide
-from boostmon.database.clock import Clock
+from boostmon.database.clocks.clock import Clock
 from boostmon.errors import (
     ConcurrencyError,
     RejectedError,
@@ -20,7 +20,7 @@ from boostmon.errors import (
 from boostmon.events.append import Append, Appended, Conflict, Elsewhere, Failed, Repeated, Source
 from boostmon.events.store import EventStore, History, RecordedEvent
 from boostmon.events.timer import NoTimer, Timer, TimerEvent, TimerId, fold
-from boostmon.projections.effects import effects_of
+from boostmon.projections.effects.kinds import effects_of
 from boostmon.projections.role_timers import image
 
 Again = Callable[[], Awaitable[TimerCommand]]

@@ -8,7 +8,7 @@ from boostmon.commands.decider import Clear
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.errors import DiscordError, RejectedError
 from boostmon.events.timer import TimerId
-from boostmon.projections.standings import Standing, Standings, Undecided
+from boostmon.projections.effects.standings import Standing, Standings, Undecided
 
 Holds = Callable[[TimerId], Awaitable[bool]]
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from boostmon import machine
 from boostmon.commands.decider import Sweep, decide
 from boostmon.commands.handler import Origin, piece
-from boostmon.database.clock import Clock
+from boostmon.database.clocks.clock import Clock
 from boostmon.errors import UnknownEventError
 from boostmon.events.append import Append, Appended, Failed
 from boostmon.events.store import EventStore, History

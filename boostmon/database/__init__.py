@@ -1,0 +1,4 @@
+"""Brings connections that come back, the schema, and the time.
+
+Lowest first: `connections`, `schema`, `writing`, `clocks`, `embedded`, `checkup`.
+"""

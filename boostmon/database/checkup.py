@@ -9,9 +9,9 @@ from asyncpg import Connection, Record
 
 from boostmon import machine
 from boostmon.config import PoolConfig, masked
-from boostmon.database.connection import Connector, session
-from boostmon.database.migrate import pending, refuse_encoding
-from boostmon.database.naming import another_name
+from boostmon.database.connections.connection import Connector, session
+from boostmon.database.schema.migrate import pending, refuse_encoding
+from boostmon.database.schema.naming import another_name
 from boostmon.errors import DatabaseError
 from boostmon.finding import Finding, green, red, yellow
 

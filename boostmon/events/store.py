@@ -8,7 +8,7 @@ import asyncpg
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.errors import UnknownEventError
 from boostmon.events.append import Append, Appended, Failed, Outcome, call_for, check, outcome_of
 from boostmon.events.batching import Batching

@@ -3,7 +3,7 @@
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.append import RowImage
 from boostmon.events.timer import NoTimer, OnHold, Running, Timer, TimerId, next_due_at
 from boostmon.projections.sql import statement

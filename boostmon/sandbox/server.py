@@ -8,16 +8,16 @@ from typing import Any, Self
 from aiohttp import web
 from msgspec import convert
 
-from boostmon.sandbox.control import Control
-from boostmon.sandbox.core import Discord
-from boostmon.sandbox.gateway import Gateway
-from boostmon.sandbox.limits import Limits
-from boostmon.sandbox.loopback import loopback_only
-from boostmon.sandbox.page import Page
-from boostmon.sandbox.responses import undate
-from boostmon.sandbox.rest import PREFIX, Rest
-from boostmon.sandbox.state import state
-from boostmon.sandbox.world_spec import WorldSpec
+from boostmon.sandbox.control.routes import Control
+from boostmon.sandbox.control.state import state
+from boostmon.sandbox.core.discord import Discord
+from boostmon.sandbox.core.limits import Limits
+from boostmon.sandbox.core.loopback import loopback_only
+from boostmon.sandbox.core.responses import undate
+from boostmon.sandbox.gateway.protocol import Gateway
+from boostmon.sandbox.page.serving import Page
+from boostmon.sandbox.rest.handler import PREFIX, Rest
+from boostmon.sandbox.world.world_spec import WorldSpec
 
 HOST = "127.0.0.1"
 _LARGEST_BODY = 64 * 2**20

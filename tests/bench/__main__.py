@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from boostmon.database.binaries import account_for, find
-from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.database.embedded.binaries import account_for, find
+from boostmon.database.embedded.postgres import EmbeddedPostgres
 from tests.bench import report
 from tests.bench.runner import Measure, Place, Row
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 
-from boostmon.database.clock import write_clock
-from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import connect
+from boostmon.database.clocks.clock import write_clock
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
+from boostmon.database.embedded.postgres import EmbeddedPostgres
+from boostmon.database.schema.migrate import migrate
 from boostmon.sandbox import Sandbox
-from boostmon.sandbox.model import Guild, Member
+from boostmon.sandbox.world.model import Guild, Member
 from tests.bench.drain import NOW, ask, bot, fill, world
 
 READ = "SELECT count(*) FROM effects WHERE kind = 'give_role' AND state = 'done'"

@@ -11,8 +11,8 @@ import asyncpg
 
 from boostmon.commands.decider import decide
 from boostmon.commands.handler import piece
-from boostmon.database.connection import session
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
 from boostmon.events.append import Append, Appended
 from boostmon.events.store import EventStore, History, RecordedEvent
 from tests.bench import floor, pgbench

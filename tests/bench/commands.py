@@ -5,8 +5,8 @@ from itertools import chain
 import asyncpg
 
 from boostmon.commands.handler import CommandHandler
-from boostmon.database.connection import session
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
 from boostmon.events.store import EventStore
 from tests.bench import competitor, pgbench
 from tests.bench.append import SETTLE, Rate, elapsed

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from boostmon.database.connection import session
+from boostmon.database.connections.connection import session
 from tests.bench.runner import Place, Tables
 
 ROOT = Path(__file__).parents[2]

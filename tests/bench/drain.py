@@ -21,11 +21,11 @@ import aiohttp
 import asyncpg
 
 from boostmon.commands.handler import Origin, piece
-from boostmon.database.clock import write_clock
-from boostmon.database.connection import session
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.migrate import migrate
-from boostmon.database.pool import Database, connect
+from boostmon.database.clocks.clock import write_clock
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
+from boostmon.database.embedded.postgres import EmbeddedPostgres
+from boostmon.database.schema.migrate import migrate
 from boostmon.events.append import Append
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, TimerId, TimerSet

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from boostmon.database.pool import Database
+from boostmon.database.connections.pool import Database
 from boostmon.events.append import Append
 from boostmon.events.document import encode
 

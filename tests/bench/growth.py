@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from boostmon.database.connection import session
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
 from boostmon.events.append import Append
 from boostmon.events.store import EventStore
 from tests.bench.append import elapsed, pieces

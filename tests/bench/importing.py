@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from boostmon.commands.decider import SetTime, decide
 from boostmon.commands.handler import Origin, piece
-from boostmon.database.connection import session
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, MINUTE, TimerId
 from tests.bench.runner import Place, Row, Tables

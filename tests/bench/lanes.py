@@ -6,9 +6,9 @@
 import argparse
 import time
 
-from boostmon.bot.backlog import Backlog
-from boostmon.projections.effects import TAKE_ROLE
-from boostmon.projections.owed import Owed
+from boostmon.bot.backlog.order import Backlog
+from boostmon.projections.effects.kinds import TAKE_ROLE
+from boostmon.projections.effects.queue import Owed
 from tests.backlog_before import BacklogBefore
 
 ROUNDS = 100

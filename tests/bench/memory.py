@@ -14,10 +14,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from boostmon.database.embedded import EmbeddedPostgres
+from boostmon.database.embedded.postgres import EmbeddedPostgres
 from boostmon.sandbox import Sandbox
-from boostmon.sandbox.interactions import AUTOCOMPLETE, COMMAND, Interaction
-from boostmon.sandbox.usage import Use, use
+from boostmon.sandbox.core.interactions import AUTOCOMPLETE, COMMAND, Interaction
+from boostmon.sandbox.people.usage import Use, use
 from tests.bench.drain import bot, world
 
 SERVERS, MEMBERS = 40, 400

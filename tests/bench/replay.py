@@ -12,14 +12,14 @@ from asyncpg import Connection
 from boostmon.commands.decider import SetTime
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.config import PoolConfig
-from boostmon.database.connection import session
-from boostmon.database.pool import connect
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import connect
 from boostmon.events.chain import Faults
 from boostmon.events.log import read_log
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, TimerId
-from boostmon.projections.folding import Fold, uncollected
-from boostmon.projections.replay import check
+from boostmon.projections.replay.folding import Fold, uncollected
+from boostmon.projections.replay.run import check
 from tests.bench.logs import BEGIN, M, fill
 from tests.bench.runner import Place, Row, Tables
 

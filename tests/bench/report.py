@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from boostmon.database.connection import session
+from boostmon.database.connections.connection import session
 from tests.bench.runner import Place, Row
 
 SYNCS = 200

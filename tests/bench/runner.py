@@ -7,9 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from boostmon.database.connection import session
-from boostmon.database.migrate import migrate
-from boostmon.database.provision import BOT
+from boostmon.database.connections.connection import session
+from boostmon.database.embedded.provision import BOT
+from boostmon.database.schema.migrate import migrate
 from tests.databases import with_schema
 
 

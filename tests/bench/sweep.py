@@ -9,9 +9,9 @@ import asyncpg
 from boostmon.commands.decider import SetTime, decide
 from boostmon.commands.handler import Origin, piece
 from boostmon.commands.sweeper import FIRST, PAGE, Sweeper
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.connection import session
-from boostmon.database.pool import Database, connect
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
 from boostmon.events.append import Append
 from boostmon.events.store import EventStore, History
 from boostmon.events.timer import HOUR, NoTimer, TimerId

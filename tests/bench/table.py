@@ -8,9 +8,9 @@ from asyncpg import Connection
 from boostmon.commands.decider import AddTime, Clear, SetTime, TimerCommand
 from boostmon.commands.handler import CommandHandler, Origin
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.clock import DatabaseClock
-from boostmon.database.connection import session
-from boostmon.database.pool import Database, connect
+from boostmon.database.clocks.clock import DatabaseClock
+from boostmon.database.connections.connection import session
+from boostmon.database.connections.pool import Database, connect
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, TimerId
 from boostmon.projections.role_timers import RoleTimers

@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self
 
 import asyncpg
 
-from boostmon.database.binaries import ENVIRONMENT, account_for, find
-from boostmon.database.embedded import EmbeddedPostgres
-from boostmon.database.provision import BOT, NAME, provision
+from boostmon.database.embedded.binaries import ENVIRONMENT, account_for, find
+from boostmon.database.embedded.postgres import EmbeddedPostgres
+from boostmon.database.embedded.provision import BOT, NAME, provision
 from tests.chaos.processes import DatabaseServer
 
 HOST = "127.0.0.1"

@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from boostmon.sandbox.errors import ApiError, ControlError
+from boostmon.sandbox.world.errors import ApiError, ControlError
 from tests.chaos.world import CHANNELS, PEOPLE, ROLES, SERVERS, World
 
 COMMANDS = {

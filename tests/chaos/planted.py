@@ -9,18 +9,19 @@ from typing import Any
 
 from msgspec import structs
 
-from boostmon.bot import agreement, app
-from boostmon.bot.audit_log import AuditLog
-from boostmon.bot.discord_api import DiscordApi
-from boostmon.bot.evidence import Conclusion, Missing, conclude
-from boostmon.bot.member_facts import Membership
-from boostmon.bot.notices import Notices
+from boostmon.bot import app
+from boostmon.bot.discord.members import Membership
+from boostmon.bot.discord.rest import DiscordApi
+from boostmon.bot.members import agreement
+from boostmon.bot.members.audit_log import AuditLog
+from boostmon.bot.members.evidence import Conclusion, Missing, conclude
+from boostmon.bot.relay.notices import Notices
 from boostmon.cli import main
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database import agreed_clock
-from boostmon.database.witnesses import Judgement, Offsets
-from boostmon.projections.lease import Lease
-from boostmon.projections.standings import RoleChange, Standing, Standings
+from boostmon.database.clocks import agreed_clock
+from boostmon.database.clocks.witnesses import Judgement, Offsets
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.effects.standings import RoleChange, Standing, Standings
 
 VARIABLE = "CHAOS_PLANT"
 

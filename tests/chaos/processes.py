@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from boostmon.database.server import read_pidfile
+from boostmon.database.embedded.server import read_pidfile
 
 OURS = ("BOOSTMON_", "DISCORD_", "DATABASE_URL", "PORT")
 EFFECT = "] effect "

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from boostmon.database.clock import FileClock, write_clock
+from boostmon.database.clocks.clock import FileClock, write_clock
 from boostmon.sandbox import Sandbox
 from tests.chaos import evidence
 from tests.chaos.cluster import Alone, Database, Pair

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from boostmon.database.binaries import ENVIRONMENT
+from boostmon.database.embedded.binaries import ENVIRONMENT
 
 SOURCE = Path(__file__).with_name("step.c")
 MICROS = struct.Struct("q")

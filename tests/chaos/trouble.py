@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from boostmon.sandbox.errors import ApiError, ControlError
+from boostmon.sandbox.world.errors import ApiError, ControlError
 from tests.chaos.blows import Blow
 from tests.chaos.cluster import Database
 from tests.chaos.processes import Bot

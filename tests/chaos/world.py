@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from boostmon.sandbox import Sandbox
-from boostmon.sandbox.changes import CHANGES
-from boostmon.sandbox.faults import EntryFault, Fault
-from boostmon.sandbox.journal import Journal
-from boostmon.sandbox.usage import Use, use
+from boostmon.sandbox.control.changes import CHANGES
+from boostmon.sandbox.core.faults import EntryFault, Fault
+from boostmon.sandbox.core.journal import Journal
+from boostmon.sandbox.people.usage import Use, use
 
 SERVERS = ("north", "east", "south", "west")
 ROLES = ("Trial", "Member", "VIP", "Gold")

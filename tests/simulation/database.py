@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
-from boostmon.database.attempt import Attempts
+from boostmon.database.connections.attempt import Attempts
 from boostmon.errors import DatabaseUnavailableError
 from tests.simulation.tables import Tables
 from tests.simulation.timeline import EPOCH, Timeline
@@ -138,7 +138,7 @@ class Connection:
 
 
 class MemoryDatabase:
-    """What `boostmon.database.pool.Database` is to the bot."""
+    """What `boostmon.database.connections.pool.Database` is to the bot."""
 
     def __init__(self, server: Server) -> None:
         self._connection = Connection(server)

@@ -1,13 +1,13 @@
-"""From what the gateway tells to the bot's own parts, as `boostmon.bot.client` has it."""
+"""From what the gateway tells to the bot's own parts, as its `connection.client` has it."""
 
 import asyncio
 from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
-from boostmon.bot.member_facts import role_entry
-from boostmon.bot.observer import Observer
-from boostmon.bot.reconciler import Memberships, Reconciler
+from boostmon.bot.discord.members import role_entry
+from boostmon.bot.members.observer import Observer
+from boostmon.bot.members.reconciler import Memberships, Reconciler
 from tests.simulation.discord import Discord
 from tests.simulation.gateway import Gateway, News
 from tests.simulation.rest import entry_body

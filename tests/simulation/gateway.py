@@ -8,8 +8,8 @@ from random import Random
 
 from msgspec import Struct
 
-from boostmon.bot.member_facts import Membership
-from boostmon.bot.reconciler import Memberships
+from boostmon.bot.discord.members import Membership
+from boostmon.bot.members.reconciler import Memberships
 from tests.simulation.discord import Discord, Entry, Member
 from tests.simulation.timeline import EPOCH
 

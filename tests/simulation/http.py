@@ -14,8 +14,8 @@ import aiohttp
 from disnake import HTTPException
 
 from boostmon import machine
-from boostmon.bot.discord_time import second_of
-from boostmon.database.agreed_clock import AgreedClock
+from boostmon.bot.discord.answer_dates import second_of
+from boostmon.database.clocks.agreed_clock import AgreedClock
 from tests.simulation.discord import BOT_ID, Discord
 from tests.simulation.limits import Left, Limits, Refused
 from tests.simulation.rest import REPLY, Refusal, Request, carry_out, too_fast

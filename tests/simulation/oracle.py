@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from boostmon.bot import replies
-from boostmon.bot.refusals import INVITE
+from boostmon.bot.discord.refusals import INVITE
+from boostmon.bot.wording import replies
 from tests.simulation.tables import OPEN
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from boostmon.projections.owed import NONCE_LENGTH
+from boostmon.projections.effects.queue import NONCE_LENGTH
 from tests.simulation.discord import BOT_ID, Message
 from tests.simulation.oracle import Violation
 from tests.simulation.plan import ROLE_NAMES

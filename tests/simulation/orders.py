@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from boostmon.bot.guards import Action
+from boostmon.bot.servers.guards import Action
 from boostmon.commands.decider import (
     AddTime,
     Clear,

@@ -8,18 +8,19 @@ from unittest.mock import patch
 
 from msgspec import structs
 
-from boostmon.bot import agreement, evidence, relay
-from boostmon.bot.agreement import Agreement
-from boostmon.bot.discord_api import DiscordApi
-from boostmon.bot.evidence import Agrees, Reopen
-from boostmon.bot.notices import Notices
-from boostmon.database import agreed_clock
-from boostmon.database.witnesses import Judgement
-from boostmon.projections.effects import TAKE_ROLE
-from boostmon.projections.lease import Lease, Sighting
-from boostmon.projections.owed import OwedEffects
+from boostmon.bot.discord.rest import DiscordApi
+from boostmon.bot.members import agreement, evidence
+from boostmon.bot.members.agreement import Agreement
+from boostmon.bot.members.evidence import Agrees, Reopen
+from boostmon.bot.relay import loop
+from boostmon.bot.relay.notices import Notices
+from boostmon.database.clocks import agreed_clock
+from boostmon.database.clocks.witnesses import Judgement
+from boostmon.projections.effects.kinds import TAKE_ROLE
+from boostmon.projections.effects.lease import Lease, Sighting
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import Standing, Standings
 from boostmon.projections.sql import statement
-from boostmon.projections.standings import Standing, Standings
 from tests.simulation import settling_twins, twins, wiring
 
 Bug = tuple[Any, str, Any]
@@ -82,7 +83,7 @@ def superseded_doubt() -> list[Bug]:
 
 def lease_ignored() -> list[Bug]:
     """Look at the lease no more right before a request is sent."""
-    return [(relay, "may_write", lambda *_: True), (wiring, "may_write", lambda *_: True)]
+    return [(loop, "may_write", lambda *_: True), (wiring, "may_write", lambda *_: True)]
 
 
 def clock_believed() -> list[Bug]:

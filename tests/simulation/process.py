@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from boostmon.bot.answers import Answer
 from boostmon.bot.app import Parts
-from boostmon.bot.refusals import INVITE, Passing, Stuck
-from boostmon.bot.tally import Tally
+from boostmon.bot.discord.refusals import INVITE, Passing, Stuck
+from boostmon.bot.records.tally import Tally
+from boostmon.bot.slash.answers import Answer
 from boostmon.commands.removals import end_all, restore_all
 from boostmon.errors import BoostmonError, DatabaseUnavailableError
 from boostmon.events.timer import TimerId

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from boostmon.bot.refusals import (
+from boostmon.bot.discord.refusals import (
     CANNOT_SEND_TO_USER,
     MISSING_ACCESS,
     MISSING_PERMISSIONS,

@@ -1,4 +1,4 @@
-"""The statements of `boostmon.projections.standings`, over the tables in memory."""
+"""The statements of `boostmon.projections.effects.kinds.standings`, over the tables in memory."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

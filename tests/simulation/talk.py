@@ -5,10 +5,10 @@ from typing import Any
 import aiohttp
 from disnake import HTTPException
 
-from boostmon.bot.asked import Asked
-from boostmon.bot.discord_api import RefusedError, UnansweredError
-from boostmon.bot.interaction_api import Said
-from boostmon.bot.settling import Settling
+from boostmon.bot.discord.rest import RefusedError, UnansweredError
+from boostmon.bot.slash.asked import Asked
+from boostmon.bot.slash.interaction_api import Said
+from boostmon.bot.slash.settling import Settling
 from boostmon.commands.decider import TimerCommand
 from boostmon.commands.handler import Again, Handled, Origin
 from boostmon.errors import RejectedError

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from boostmon.database.clock import ASK
+from boostmon.database.clocks.clock import ASK
 from boostmon.events import sql as of_events
 from boostmon.projections import sql as of_projections
 from tests.simulation import reading_twins, settling_twins, standing_twins

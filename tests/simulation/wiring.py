@@ -7,34 +7,34 @@ from typing import Any
 
 from msgspec import Struct
 
-from boostmon.bot.agreement import Agreement
-from boostmon.bot.audit_log import AuditLog
-from boostmon.bot.conversation import Conversation
-from boostmon.bot.delivery import Delivery
-from boostmon.bot.discord_api import DiscordApi
-from boostmon.bot.effect_signal import EffectSignal
-from boostmon.bot.looks import Looks
-from boostmon.bot.notices import Notices
-from boostmon.bot.observer import Observer
-from boostmon.bot.openings import Ahead, Openings
-from boostmon.bot.pace import Limits, Pace
-from boostmon.bot.reconciler import Reconciler
-from boostmon.bot.relay import Relay, may_write
-from boostmon.bot.role_changes import RoleChanges
-from boostmon.bot.server_view import Server
-from boostmon.bot.tally import Tally
+from boostmon.bot.discord.pace import Limits, Pace
+from boostmon.bot.discord.rest import DiscordApi
+from boostmon.bot.members.agreement import Agreement
+from boostmon.bot.members.audit_log import AuditLog
+from boostmon.bot.members.looks import Looks
+from boostmon.bot.members.observer import Observer
+from boostmon.bot.members.reconciler import Reconciler
+from boostmon.bot.records.tally import Tally
+from boostmon.bot.relay.delivery import Delivery
+from boostmon.bot.relay.effect_signal import EffectSignal
+from boostmon.bot.relay.loop import Relay, may_write
+from boostmon.bot.relay.notices import Notices
+from boostmon.bot.relay.openings import Ahead, Openings
+from boostmon.bot.servers.view import Server
+from boostmon.bot.slash.conversation import Conversation
+from boostmon.bot.slash.role_changes import RoleChanges
 from boostmon.commands.handler import CommandHandler
 from boostmon.commands.sweeper import Sweeper
-from boostmon.database.agreed_clock import AgreedClock
-from boostmon.database.clock import Clock
+from boostmon.database.clocks.agreed_clock import AgreedClock
+from boostmon.database.clocks.clock import Clock
 from boostmon.events.store import EventStore
-from boostmon.projections.direct_channels import DirectChannels
-from boostmon.projections.effects import Effects
-from boostmon.projections.lease import Lease
-from boostmon.projections.observed import Observed
-from boostmon.projections.owed import OwedEffects
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.kinds import Effects
+from boostmon.projections.effects.lease import Lease
+from boostmon.projections.effects.observed import Observed
+from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import Standings
 from boostmon.projections.role_timers import RoleTimers
-from boostmon.projections.standings import Standings
 from tests.simulation.book import Book
 from tests.simulation.clocks import Clocks
 from tests.simulation.discord import Discord

@@ -5,12 +5,12 @@ from contextlib import suppress
 
 from boostmon.cli.demonstration.board import KEPT, Board
 from boostmon.cli.demonstration.tempo import Tempo
-from boostmon.cli.places import Place
+from boostmon.cli.terminal.places import Place
 from boostmon.config import PoolConfig
-from boostmon.database.listen import listen
-from boostmon.database.pool import Database, connect
+from boostmon.database.connections.listen import listen
+from boostmon.database.connections.pool import Database, connect
 from boostmon.events.following import LogEntry, entries_after
-from boostmon.projections.standing import RowDocument, Standing, read_standing
+from boostmon.projections.reports.standing import RowDocument, Standing, read_standing
 
 CHANNELS = ["boostmon_log", "boostmon_effects"]
 POLL = 5.0  # seconds; a hint may be missed, and a row changed by hand gives none

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from boostmon.cli.demonstration.board import Board
-from boostmon.database.clock import DrivenClock
+from boostmon.database.clocks.clock import DrivenClock
 
 
 class Tempo:

@@ -1,0 +1,4 @@
+"""Connects to Discord's gateway, and registers the commands there.
+
+Lowest first: `client`, `registration`.
+"""

@@ -1,0 +1,4 @@
+"""Tells over HTTP how the bot is.
+
+Lowest first: `reading`, `vitals`, `endpoints`.
+"""

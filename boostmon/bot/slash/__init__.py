@@ -1,0 +1,5 @@
+"""Takes a slash command from its arrival to its last word.
+
+Lowest first: `interaction_api`, `asked`, `autocomplete`, `role_changes`, `answers`, `judgement`,
+`menus`, `settling`, `conversation`, `timeleft`, `reception`, `cog`.
+"""

@@ -1,0 +1,4 @@
+"""Puts what people read in Discord into words.
+
+Lowest first: `durations`, `replies`.
+"""

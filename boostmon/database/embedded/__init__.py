@@ -1,0 +1,4 @@
+"""Runs a PostgreSQL of our own.
+
+Lowest first: `binaries`, `provision`, `server`, `postgres`.
+"""

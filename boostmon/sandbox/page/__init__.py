@@ -1,0 +1,4 @@
+"""Serves the page on which people play.
+
+Lowest first: `serving`.
+"""

@@ -1,0 +1,5 @@
+"""Answers the REST requests of bots.
+
+Lowest first: `routes`, `applications`, `channels`, `guilds`, `interactions`, `messages`, `roles`,
+`webhooks`, `handler`.
+"""
