@@ -1,4 +1,4 @@
-"""What `boostmon doctor` finds: a colour, a sentence, and what to do about it."""
+"""Findings of `boostmon doctor`: a colour, a sentence, and what to do about it."""
 
 from typing import Literal
 

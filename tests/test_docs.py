@@ -279,8 +279,8 @@ async def test_what_a_superuser_is_told_to_do_works(
 
 def test_a_block_is_of_a_language_whose_blocks_are_tested() -> None:
     # sh and console: test_shell_lines.py; yaml: test_monitoring.py; python: test_sandbox_docs.py
-    # ini: test_backup.py writes it into a server's configuration
-    tested = {"", "sh", "console", "sql", "json", "yaml", "python", "ini"}
+    # ini: test_backup.py writes it into a server's configuration; mermaid: test_rooms.py
+    tested = {"", "sh", "console", "sql", "json", "yaml", "python", "ini", "mermaid"}
     found = {language for text in EVERYTHING.values() for _, language, _ in FENCE.findall(text)}
 
     assert set() == found - tested

@@ -67,3 +67,20 @@ def test_what_is_in_a_room_imports_only_what_stands_before_it(package: str) -> N
 @pytest.mark.parametrize("package", packages())
 def test_no_module_bears_the_name_of_its_room(package: str) -> None:
     assert package.rpartition(".")[2] not in inside(package)
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_docstring_begins_with_the_thing_or_the_verb(module: str) -> None:
+    first = (ast.get_docstring(modules()[module]) or "").partition(" ")[0]
+
+    assert first not in {"What", "How", "Which", "Where", "Who", "Whether"}
+
+
+def test_the_picture_of_the_bot_has_each_room_and_points_to_who_knows_it() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    picture = page.partition("```mermaid")[2].partition("```")[0]
+    arrows = re.findall(r"^ *(\w+)(?:\[.*?\])? --> (\w+)", picture, re.MULTILINE)
+    order = at_the_door("boostmon.bot")
+
+    assert set(order) == {room for arrow in arrows for room in arrow}
+    assert [] == [(low, high) for low, high in arrows if order.index(low) > order.index(high)]

@@ -1,4 +1,4 @@
-"""What a command does to a timer: the decision table, as a pure function."""
+"""Decides what a command does to a timer: the decision table, as a pure function."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Whether the log can be written at this moment, and who is in the way."""
+"""Tells whether the log can be written at this moment, and who is in the way."""
 
 import asyncpg
 from asyncpg import Connection, Record

@@ -1,4 +1,4 @@
-"""What people are called: by their id of Discord, or once they are erased by a pseudonym."""
+"""Names people: by their id of Discord, or once they are erased by a pseudonym."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""How deep JSON from elsewhere may be nested: a bound of our own, the same for every Python."""
+"""Bounds how deep JSON from elsewhere may be nested, alike for every Python."""
 
 import re
 

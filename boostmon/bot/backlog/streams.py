@@ -1,4 +1,4 @@
-"""What is owed, by timer: each timer's effects in their order, and when the oldest is due."""
+"""Keeps each timer's effects in their order, and when the oldest is due."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What Discord says of the time: the date of each answer, and the ids of interactions."""
+"""Discord's time, by the date of each of its answers and by the ids of interactions."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a server's Integrations settings say of who may use which command."""
+"""Reads in a server's Integrations settings who may use which command."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any

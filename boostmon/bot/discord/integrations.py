@@ -1,4 +1,4 @@
-"""Who gives and takes a role that BoostMon cannot handle, in words."""
+"""Names who gives and takes a role that BoostMon cannot handle."""
 
 from collections.abc import Mapping
 from typing import Any

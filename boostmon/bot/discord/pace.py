@@ -1,4 +1,4 @@
-"""How fast Discord may be asked: windows that are counted here, and what its answers say."""
+"""Pace: how fast Discord may be asked, by windows counted here and by what its answers say."""
 
 import asyncio
 from collections import deque

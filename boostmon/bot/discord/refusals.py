@@ -1,4 +1,4 @@
-"""What a refusal of Discord means for what is owed: settled, stuck until somebody acts, passing.
+"""Judges a refusal of Discord: what is owed is settled, stuck until somebody acts, or passing.
 
 The codes are those of Discord's documentation, topics/opcodes-and-status-codes, "JSON".
 """

@@ -1,4 +1,4 @@
-"""Whether a member holds a role now, asked of Discord without connecting to it."""
+"""Asks Discord whether a member holds a role now, without connecting to it."""
 
 import asyncio
 from http import HTTPStatus

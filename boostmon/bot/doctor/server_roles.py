@@ -1,4 +1,4 @@
-"""Which roles a server has, asked of Discord without connecting to it."""
+"""Asks Discord which roles a server has, without connecting to it."""
 
 import asyncio
 from collections.abc import Mapping

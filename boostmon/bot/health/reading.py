@@ -1,4 +1,4 @@
-"""What the database says of open effects, for those who ask often and do not wait for long."""
+"""Caches the count of open effects for `/readyz` and `/metrics`, which wait for it 1 s at most."""
 
 import asyncio
 

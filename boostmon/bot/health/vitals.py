@@ -1,4 +1,4 @@
-"""How the bot is, at the moment of asking: ready or not, and the metrics that are read then."""
+"""Tells whether the bot is ready at the moment of asking, and sets the metrics read then."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What may come of commands and effects, as the logs and the metrics name it."""
+"""Outcomes of commands and effects, as the logs and the metrics name them."""
 
 from typing import Literal
 

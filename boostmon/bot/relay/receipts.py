@@ -1,4 +1,4 @@
-"""What came of an effect, put down: its receipt, or why and when it is tried again."""
+"""Receipts: puts down what came of an effect, or why and when it is tried again."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Which roles were deleted, by two answers of Discord: a list may be cut short."""
+"""Tells which roles were deleted, by two answers of Discord: a list may be cut short."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What may not be done, as far as the interaction alone can tell; each refusal is one sentence."""
+"""Guards: refuse what may not be done, as far as values can tell; each refusal is one sentence."""
 
 from typing import Literal
 

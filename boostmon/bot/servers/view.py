@@ -1,4 +1,4 @@
-"""What the gateway has told of the servers, for the relay: names of roles, and remedies."""
+"""Tells the relay what the gateway has told of the servers: names of roles, and remedies."""
 
 from typing import Protocol
 

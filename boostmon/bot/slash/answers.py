@@ -1,4 +1,4 @@
-"""How an interaction is answered: acknowledged at once, edited later, by DM when it is too late."""
+"""Answers an interaction: acknowledged at once, edited later, by DM when it is too late."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""What Discord shows while somebody types a duration."""
+"""Suggests durations while somebody types one."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How a command is received: judged at once by what it shows, then acknowledged, then held."""
+"""Runs a slash command: check it, acknowledge it, carry it out, answer, record."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

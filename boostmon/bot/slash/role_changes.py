@@ -1,4 +1,4 @@
-"""What became of the role change that a command owes Discord, if it is known within seconds."""
+"""Waits up to 5 s for a command's role change, so that the reply can tell the outcome."""
 
 import asyncio
 from typing import Protocol

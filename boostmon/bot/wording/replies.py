@@ -1,4 +1,4 @@
-"""What BoostMon says: the embed of each outcome, the sentences beside it, and the notices."""
+"""Replies: the embed of each outcome, the sentences beside it, and the notices."""
 
 from disnake import Embed
 from msgspec import Struct

@@ -1,4 +1,4 @@
-"""What `boostmon doctor` makes of the clocks of the database, of this machine and of Discord."""
+"""Compares the clocks of the database, of this machine and of Discord for `boostmon doctor`."""
 
 from boostmon.database.clocks.witnesses import AGREES, Judgement, Name, judge
 from boostmon.finding import Finding, green, red, yellow

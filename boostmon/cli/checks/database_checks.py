@@ -1,4 +1,4 @@
-"""What `boostmon doctor` asks of the database, and of the log in it."""
+"""Asks for `boostmon doctor` of the database, and of the log in it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""What `boostmon doctor` asks of Discord."""
+"""Asks for `boostmon doctor` of Discord."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""What the demonstration's pages show: the newest of each thing, and the end of the log."""
+"""Keeps what the demonstration's pages show: the newest of each thing, and the end of the log."""
 
 import asyncio
 from collections import deque

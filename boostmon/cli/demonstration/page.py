@@ -1,4 +1,4 @@
-"""What the demonstration's page asks below `/_demo/`: what happens, the clock, the bot."""
+"""Answers the demonstration's page below `/_demo/`: what happens, the clock, the bot."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What the demonstration's story and its page share."""
+"""Holds what the demonstration's story and its page share."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How the demonstration's story is printed."""
+"""Prints the demonstration's story."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `boostmon import` tells a person about what became of each timer."""
+"""Tells a person what became of each timer of a `boostmon import`."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What `boostmon replay` shows: how far it is, what differs, how the timers stood."""
+"""Shows of `boostmon replay` how far it is, what differs, how the timers stood."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

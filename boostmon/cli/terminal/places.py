@@ -1,4 +1,4 @@
-"""Where a command finds its database, and what it says of a port that it cannot have."""
+"""Finds a command's database, and words the refusal of a port that it cannot have."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

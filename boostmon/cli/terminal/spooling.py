@@ -1,4 +1,4 @@
-"""What comes through a pipe, kept in a file, so that it can be read more than once."""
+"""Keeps in a file what comes through a pipe, so that it can be read more than once."""
 
 import os
 import shutil

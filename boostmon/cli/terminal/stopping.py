@@ -1,4 +1,4 @@
-"""How a command that goes on and on is stopped: politely, and within five seconds."""
+"""Stops a command that goes on and on: politely, and within five seconds."""
 
 import asyncio
 import os

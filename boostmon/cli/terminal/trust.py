@@ -1,4 +1,4 @@
-"""Whether a file of settings may be believed: who can have written it."""
+"""Judges by who can have written it whether a file of settings may be believed."""
 
 import os
 import stat

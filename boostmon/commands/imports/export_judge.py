@@ -1,4 +1,4 @@
-"""What makes an export whole: each line follows from the one before it, and names agree."""
+"""Judges whether an export is whole: each line follows from the one before, and names agree."""
 
 import msgspec
 from msgspec import Struct

@@ -1,4 +1,4 @@
-"""Which time is followed, of three clocks that may be wrong: pure, values in, values out.
+"""Decides which of three clocks is followed, as each may be wrong: values in, values out.
 
 What a clock says is kept as an offset: the milliseconds by which it is ahead of this machine's
 monotonic clock, so that it goes on by itself, and a jump shows.

@@ -1,4 +1,4 @@
-"""How many connections of a pool are in use."""
+"""Counts the connections of a pool that are in use."""
 
 import asyncpg
 from msgspec import Struct

@@ -1,4 +1,4 @@
-"""Which schema a session searches: ours and no other, whatever others put in its way.
+"""Has a session search our schema and no other, whatever others put in its way.
 
 By default PostgreSQL searches a schema that is called like the role first. Whoever may CREATE in
 the database can make it, and with it tables and operators that stand in for ours.

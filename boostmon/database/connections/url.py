@@ -1,4 +1,4 @@
-"""What a PostgreSQL URL asks for: some of it is libpq's alone, and some another driver's.
+"""Reads a PostgreSQL URL, of which some is libpq's alone, and some another driver's.
 
 The names are those of libpq (PostgreSQL 18, "Parameter Key Words") and of the drivers' own pages.
 """

@@ -1,4 +1,4 @@
-"""Who may put something of their own into the schema of the tables, and takes that right away."""
+"""Finds who may put something of their own into the tables' schema, and takes that right away."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""What the bot's role may do: read all, settle effects and the lease, call what appends."""
+"""Grants the bot's role its rights: read all, settle effects and the lease, call what appends."""
 
 import asyncpg
 from asyncpg import Connection

@@ -1,4 +1,4 @@
-"""Which channel a user's direct messages go to."""
+"""Remembers which channel a user's direct messages go to."""
 
 from asyncpg import Connection
 

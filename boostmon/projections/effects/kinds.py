@@ -1,4 +1,4 @@
-"""Which effects in Discord an event has, and how far they have come."""
+"""Effects: what Discord is owed for an event, and how far it has come."""
 
 from collections.abc import Iterable
 from typing import Final, Literal, get_args

@@ -1,4 +1,4 @@
-"""What the bot must know, and may open again, when Discord does something on its own."""
+"""Reads what the bot must know, and opens again what it may, when Discord acts on its own."""
 
 from asyncpg import Connection
 from msgspec import Struct

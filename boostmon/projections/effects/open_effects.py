@@ -1,4 +1,4 @@
-"""What Discord is still owed, put together by what it waits for."""
+"""Puts what Discord is still owed together by what it waits for."""
 
 from datetime import datetime
 

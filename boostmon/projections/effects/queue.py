@@ -1,4 +1,4 @@
-"""What Discord is owed, as the relay reads and settles it."""
+"""Queue of what Discord is owed, as the relay reads and settles it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What happened to a member's timers: each event between the states before and after it."""
+"""Tells what happened to a member's timers: each event between the states before and after it."""
 
 from datetime import datetime
 from typing import Literal

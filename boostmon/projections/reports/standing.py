@@ -1,4 +1,4 @@
-"""How everything stands at one moment: the newest events, the rows, what Discord is owed."""
+"""Takes one snapshot of everything: the newest events, the rows, what Discord is owed."""
 
 import msgspec
 from asyncpg import Connection, Record

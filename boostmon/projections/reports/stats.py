@@ -1,4 +1,4 @@
-"""How many timers were set, extended, paused and ended, by day and by role; what is stuck."""
+"""Counts timers set, extended, paused and ended, by day and by role, and what is stuck."""
 
 from collections.abc import Iterator
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Where in Discord there are timers: roles and channels of notices, server by server."""
+"""Lists where in Discord there are timers: roles and channels of notices, server by server."""
 
 from collections import Counter
 

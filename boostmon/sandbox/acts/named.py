@@ -1,4 +1,4 @@
-"""What the control interface means by a name or an id."""
+"""Finds what the control interface means by a name or an id."""
 
 from boostmon.sandbox.core.discord import Discord
 from boostmon.sandbox.world.errors import ControlError

@@ -1,4 +1,4 @@
-"""What happens in a server, whoever causes it: the change, its event, its line in the audit log."""
+"""Acts in a server, whoever causes them: the change, its event, its line in the audit log."""
 
 from itertools import takewhile
 from typing import Any

@@ -1,4 +1,4 @@
-"""What tests may do to the world by hand: `POST /_sim/role`, `guild` and so on."""
+"""Changes the world by a test's hand: `POST /_sim/role`, `guild` and so on."""
 
 from collections.abc import Callable
 from typing import Any, Literal

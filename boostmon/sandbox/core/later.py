@@ -1,4 +1,4 @@
-"""What is still to happen, some seconds from now; a new world forgets it."""
+"""Does things some seconds from now; a new world forgets them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

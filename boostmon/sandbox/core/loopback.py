@@ -1,4 +1,4 @@
-"""Who may ask: this machine only, and no page from elsewhere in one of its browsers."""
+"""Lets this machine ask only, and no page from elsewhere in one of its browsers."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""What people do: `POST /_sim/member`, `user` and `message`."""
+"""Does what people do: `POST /_sim/member`, `user` and `message`."""
 
 from typing import Any, Literal
 

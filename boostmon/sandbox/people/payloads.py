@@ -1,4 +1,4 @@
-"""What an interaction carries, whatever somebody did: where, who, in which language."""
+"""Payloads of interactions, whatever somebody did: where, who, in which language."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a command may look like: names, options, choices, sizes."""
+"""Rules for commands: names, options, choices, sizes."""
 
 import unicodedata
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a message may hold: embeds, components, mentions; Discord's limits on each."""
+"""Rules for messages: embeds, components, mentions; Discord's limits on each."""
 
 import re
 from collections.abc import Iterator

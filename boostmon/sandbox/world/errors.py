@@ -1,4 +1,4 @@
-"""What Discord answers when it refuses, with its own words and numbers."""
+"""Refusals in Discord's own words and numbers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What exists: users, bots, servers, and what is in them."""
+"""Model of what exists: users, bots, servers, and what is in them."""
 
 from collections import deque
 from collections.abc import Iterator

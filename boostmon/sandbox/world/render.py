@@ -1,4 +1,4 @@
-"""How things look in Discord's JSON."""
+"""Renders things as Discord's JSON has them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How an application looks in Discord's JSON."""
+"""Renders an application as Discord's JSON has it."""
 
 from typing import Any
 
