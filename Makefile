@@ -31,7 +31,7 @@ soak: .venv/.ready ## Hurt real processes for MINUTES, with OLD=1 beside the rel
 	$(BIN)/python -m tests.chaos --standby --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(if $(IN_LIFE),--in-life) $(if $(OLD),--old)
 
 matrix: .venv/.ready ## Live a whole life over servers of every kind, ROWS at random (SEED=1)
-	$(BIN)/python -m tests.matrix --rows $(or $(ROWS),60) --seed $(or $(SEED),1)
+	$(BIN)/python -m tests.support.matrix --rows $(or $(ROWS),60) --seed $(or $(SEED),1)
 
 clients: .venv-clients/.ready .venv-clients/node/.ready ## Install bots of other libraries, which tests put into the sandbox
 

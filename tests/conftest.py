@@ -19,8 +19,8 @@ from boostmon.database.connections.pool import Database, connect
 from boostmon.database.connections.url import role_of
 from boostmon.database.schema.migrate import migrate
 from boostmon.errors import DatabaseError
-from tests.databases import Schema, TestServer, as_bot, as_superuser, chosen, schema
-from tests.release_before import Release, release_before
+from tests.support.databases import Schema, TestServer, as_bot, as_superuser, chosen, schema
+from tests.support.release_before import Release, release_before
 
 PLAIN: list[Processor] = [  # tracebacks with local variables take minutes
     structlog.processors.add_log_level,

@@ -9,7 +9,7 @@ import time
 from boostmon.bot.backlog.order import Backlog
 from boostmon.projections.effects.kinds import TAKE_ROLE
 from boostmon.projections.effects.queue import Owed
-from tests.backlog_before import BacklogBefore
+from tests.support.backlog_before import BacklogBefore
 
 ROUNDS = 100
 HASTENED = 200

@@ -10,7 +10,7 @@ from msgspec import Struct
 from boostmon.database.connections.connection import session
 from boostmon.database.embedded.provision import BOT
 from boostmon.database.schema.migrate import migrate
-from tests.databases import with_schema
+from tests.support.databases import with_schema
 
 
 class Row(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from msgspec import structs
 from tests.chaos.before import UNBEARABLE
 from tests.chaos.blows import ROUND
 from tests.chaos.driver import Plan, Summary, run, short
-from tests.release_before import release_before
+from tests.support.release_before import release_before
 
 PLANTS = (
     "role-before-event",

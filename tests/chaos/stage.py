@@ -15,7 +15,7 @@ from tests.chaos.processes import Bot, Program, this_release
 from tests.chaos.steps import SteppedClock
 from tests.chaos.trouble import Troublemaker
 from tests.chaos.world import World, specification
-from tests.release_before import release_before
+from tests.support.release_before import release_before
 
 BOTS = 2
 WARNINGS = "10,3,1"
