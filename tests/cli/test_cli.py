@@ -506,6 +506,8 @@ async def test_replay_check_of_a_clean_database_exits_0(owner: Any, owner_url: s
         "rows_mended": 0,
         "drifts": [],
         "broken": [],
+        "unreadable": [],
+        "remarks": [],
     } == json.loads(as_json.out)
 
 

@@ -165,7 +165,9 @@ class Backlog:
         *stuck_for*: until one of those that are stuck for the same reason is done. Not *asked*:
         Discord does not know of it yet.
         """
+        causes = self._places.causes
         tries = self.tries(owed, stuck_for) if stuck_for else 0
+        counts = causes.is_probe(owed.stream_id) or tries == 0  # others were on their way already
         flight = self._flights.pop(owed.stream_id, None)
         if flight is not None and self._hastened.get(owed.guild_id, -1.0) >= flight.since:
             due_at = now  # the answer may be older than what has changed
@@ -176,9 +178,9 @@ class Backlog:
                 urgent = owed.urgent and stuck_for is None
                 self._streams.change(owed.stream_id, tried=True, stuck_for=stuck_for, urgent=urgent)
         self._answer(owed.stream_id, due_at, now, is_stuck=stuck_for is not None)
-        cause = self._places.causes.of(owed.stream_id)
+        cause = causes.of(owed.stream_id)
         if cause is not None and stuck_for:
-            self._places.causes.met(cause, tries + 1)
+            causes.met(cause, tries + counts)
         self._land(flight, now)
 
     def tries(self, owed: Owed, reason: str) -> int:

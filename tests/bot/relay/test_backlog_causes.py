@@ -61,6 +61,18 @@ def test_a_refusal_is_doubted_at_first_and_less_each_time_whoever_asks() -> None
     assert [(1, 0), (1, 1), (2, 2), (3, 3)] == met
 
 
+def test_what_was_on_its_way_together_is_refused_once() -> None:
+    backlog = backlog_of(owed(number) for number in range(1, 5))
+    together = all_now(backlog, 0.0)
+    assert [1, 2, 3, 4] == streams(together)
+    for effect in together:
+        backlog.postpone(effect, 2.0, 0.5, stuck_for=LOW)
+
+    (probe,) = all_now(backlog, 2.0)
+
+    assert 1 == backlog.tries(probe, LOW)
+
+
 def test_what_was_stuck_before_this_process_is_not_doubted() -> None:
     backlog = backlog_of([stuck(1)])
     (probe,) = all_now(backlog, 0.0)
