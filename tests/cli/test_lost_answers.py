@@ -50,12 +50,12 @@ async def exported(database: Database, owner: asyncpg.Connection, tmp_path: Path
 
 
 async def imported(
-    gate: Interrupter, mark: bytes, file: ExportFile, monkeypatch: pytest.MonkeyPatch
+    gate: Interrupter, marks: tuple[bytes, ...], file: ExportFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Import *file* through *gate*, which swallows the answer to *mark* and hangs up."""
+    """Import *file* through *gate*, which swallows the answer to *marks* and hangs up."""
 
     async def up_to_date(_: Place) -> list[str]:
-        gate.cut_after(mark)
+        gate.cut_after(*marks)
         return []
 
     monkeypatch.setattr(restoring, "bring_up_to_date", up_to_date)
@@ -64,11 +64,17 @@ async def imported(
     await restoring._restore(file)  # noqa: SLF001 - what the command calls
 
 
+WRITTEN = b"pg_notify"  # the last of it; a connection that opens commits something, too
 CUTS = {  # the gate, what it cuts off, what is said, and whether the export arrives
-    "behind the commit": (Interrupter, b"COMMIT;", None, True),
-    "before": (Interrupter, b"pg_notify", "Nothing of the export was written; run", False),
-    "behind it, for good": (Closing, b"COMMIT;", "Nobody knows whether the export was", True),
-    "before it, for good": (Closing, b"pg_notify", "Nobody knows whether the export was", False),
+    "behind the commit": (Interrupter, (WRITTEN, b"COMMIT;"), None, True),
+    "before": (Interrupter, (WRITTEN,), "Nothing of the export was written; run", False),
+    "behind it, for good": (
+        Closing,
+        (WRITTEN, b"COMMIT;"),
+        "Nobody knows whether the export was",
+        True,
+    ),
+    "before it, for good": (Closing, (WRITTEN,), "Nobody knows whether the export was", False),
 }
 
 
@@ -76,15 +82,15 @@ CUTS = {  # the gate, what it cuts off, what is said, and whether the export arr
 async def test_an_import_whose_connection_is_lost_looks_whether_it_arrived(
     cut: str, exported: ExportFile, server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind, mark, expected, arrives = CUTS[cut]
+    kind, marks, expected, arrives = CUTS[cut]
     async with schema(server) as other, session(other.owner_url) as owner:
         await migrate(owner)
         async with kind(other.owner_url) as gate:
             if expected is None:
-                await imported(gate, mark, exported, monkeypatch)
+                await imported(gate, marks, exported, monkeypatch)
             else:
                 with pytest.raises(DatabaseUnavailableError, match=expected):
-                    await imported(gate, mark, exported, monkeypatch)
+                    await imported(gate, marks, exported, monkeypatch)
         assert 1 == gate.cuts
         assert (exported.events if arrives else 0) == await owner.fetchval(COUNT)
 

@@ -409,13 +409,13 @@ class Interrupter(Gate):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._mark: bytes | None = None
+        self._marks: tuple[bytes, ...] = ()
         self._cut = False
         self.cuts = 0
 
-    def cut_after(self, mark: bytes) -> None:
-        """Swallow the answer to the next question with *mark*, and hang up on everybody."""
-        self._mark = mark
+    def cut_after(self, *marks: bytes) -> None:
+        """Swallow the answer to the next question with *marks*, one behind another; hang up."""
+        self._marks = marks
 
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
         name = writer.get_extra_info("sockname")
@@ -425,8 +425,9 @@ class Interrupter(Gate):
                 self._cut = False
                 self.cuts += 1
                 raise ConnectionResetError
-            if not is_answer and self._mark is not None and self._mark in part:
-                self._mark, self._cut = None, True
+            if not is_answer and self._marks and self._marks[0] in part:
+                self._marks = self._marks[1:]
+                self._cut = not self._marks
             writer.write(part)
             await writer.drain()
         writer.close()
