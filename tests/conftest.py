@@ -43,12 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith(("BOOSTMON_", "DISCORD_")) or name in ("DATABASE_URL", "PORT"):
             del os.environ[name]
     structlog.configure(processors=PLAIN)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # by nohup; what is started is to hear it
+        signal.signal(signal.SIGHUP, lambda *_: None)
     if hasattr(config, "workerinput"):
         server = msgspec.convert(config.workerinput["server"], TestServer)
         config.stash[SERVER] = server
     elif not config.option.collectonly:
         for number in ENDS:
-            if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one
+            if signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, _stop)
         config.stash[RUNNING] = ExitStack()
         try:

@@ -20,7 +20,7 @@ from tests.support.databases import world_folder
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 RUDE = """
     import asyncio, threading, time
-    from boostmon.cli.stopping import run_until_stopped
+    from boostmon.cli.terminal.stopping import run_until_stopped
 
     async def deaf():
         print("there", flush=True)
