@@ -38,16 +38,16 @@ BY_HAND = {
 CLOCKS = {"clock steps": 3}
 KIND = Shape(seconds=3600.0, pause=5.0, trouble_every=1e9, round={"chatter": 1})
 ALL = Shape(
-    seconds=6000.0,
-    pause=9.5,
-    trouble_every=12.0,
+    seconds=4100.0,
+    pause=6.5,
+    trouble_every=9.0,
     late=True,
     round=ROUND | LATE | BY_HAND | CLOCKS,
 )
 
 WIDE = structs.replace(
     ALL,
-    seconds=4000.0,
+    seconds=3400.0,
     round=ALL.round | {"many taken": 1, "held back decided": 2, "role deleted": 1},
     wide=True,
 )
