@@ -32,6 +32,7 @@ class Gifts:
     def _is_over(self, stream: Stream, place: Place) -> bool:
         """Tell whether the timer has ended, and nothing of ours is open or may be undone."""
         doubtful = any(effect.look_again_at is not None for effect in stream.effects)
+        # A take that found no member is made up for when they come back with the role.
         left = any("reason" in (e.receipt or {}) for e in stream.effects if e.kind == "take_role")
         busy = self._under_way[ROLE, *place]
         return stream.number not in self._tables.rows and not (

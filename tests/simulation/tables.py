@@ -116,7 +116,6 @@ class Tables:
         self.rows: dict[int, Row] = {}
         self.due: list[tuple[int, int]] = []
         self.lease = Lease()
-        self.takeovers: list[float] = []  # by the true time
         self.direct_channels: dict[str, str] = {}
         self.openings_closed_until = float("-inf")
         self.openings_asked_at: list[float] = []  # the newest first
