@@ -222,6 +222,22 @@ async def test_a_page_that_reconnects_goes_on_after_what_it_knows(demo: Demo) ->
     assert 4 == len(stands(told))  # these it is told anew
 
 
+async def test_a_page_that_is_back_before_the_database_goes_on_after_what_it_knows(
+    tmp_path: Path, database: Database, bot_url: str, owner_url: str
+) -> None:
+    scene = scene_in(tmp_path)
+    for _ in range(4):
+        command = SetTime(scene.tempo.now(), HOUR, M)
+        await handler_over(database).handle(fresh_timer(), command, slash())
+    place = Place(url=bot_url, owner_url=owner_url, statement_cache=True)
+    async with served(scene) as (sandbox, http), stream(http, sandbox.url, after=2) as told:
+        await told.until(lambda it: it.name == "effects")
+        async with beside(scene.feed.follow(place)):
+            await told.until_event(4)
+
+    assert [3, 4] == told.positions
+
+
 async def test_a_new_page_gets_the_end_of_a_long_log_and_an_old_one_all_it_missed(
     demo: Demo,
 ) -> None:

@@ -78,23 +78,26 @@ class Page:
         await response.prepare(request)
         self._board.was_read = True
         with suppress(ConnectionError):  # that is how a page goes
-            await self._send(response, self._first(request))
+            told = request.headers.get("Last-Event-ID", "")
+            known = int(told) if told.isascii() and told.isdecimal() else None
+            await self._send(response, known)
         return response
 
-    def _first(self, request: web.Request) -> int:
+    def _first(self, known: int | None) -> int:
         """Return the position after which a page wants the log: what it knows, or near the end."""
         head = self._board.head
-        told = request.headers.get("Last-Event-ID", "")
-        known = int(told) if told.isascii() and told.isdecimal() else None
         if known is not None and known <= head:  # else it is of a log before this one
             return known
         return max(0, head - KEPT)
 
-    async def _send(self, response: web.StreamResponse, position: int) -> None:
-        number = 0
+    async def _send(self, response: web.StreamResponse, known: int | None) -> None:
+        """Tell a page what happens; it knows the log up to *known*, if it knows it."""
+        number, position = 0, 0
         while not self._board.is_closed:
             until = self._board.number
             frames = self._board.since(number)
+            if position == 0:  # the log may not have been read before
+                position = self._first(known)
             entries = await self._feed.entries_after(position)
             frames += [frame("log", entry, position=entry.position) for entry in entries]
             await response.write(b"".join(frames) or b":\n\n")
