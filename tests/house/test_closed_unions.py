@@ -1,7 +1,9 @@
 """Whoever adds an event, a state or a kind of effect is told by mypy where it must be known."""
 
 import ast
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeVar, get_args
 
 import pytest
@@ -14,6 +16,7 @@ from boostmon.events.timer import Timer, TimerEvent
 from boostmon.projections.effects import open_effects
 from boostmon.projections.effects.kinds import EffectKind, EffectState
 from tests.house.test_layers import modules
+from tests.support.places import ROOT
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -89,3 +92,27 @@ def test_a_field_is_not_asked_for_by_its_name_as_text() -> None:
 )
 def test_each_kind_of_effect_has_its_words(words: dict[EffectKind, str]) -> None:
     assert set(words) == set(get_args(EffectKind))
+
+
+def knows_events(path: Path) -> bool:
+    """Tell whether a module tells the events of a timer apart."""
+    events = {member.__name__ for member in get_args(TimerEvent)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    cases = [case for node in ast.walk(tree) if isinstance(node, ast.Match) for case in node.cases]
+    return len({name for case in cases for name in named(case.pattern)} & events) > 2
+
+
+def test_the_page_on_extending_names_each_module_that_tells_events_apart() -> None:
+    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    files = [path for path in (ROOT / "boostmon").rglob("*.py") if knows_events(path)]
+
+    assert len(files) >= 7
+    assert [] == [str(p) for p in files if f"`{p.relative_to(ROOT)}`" not in page]
+
+
+def test_each_file_on_the_page_on_extending_is_there() -> None:
+    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    files = re.findall(r"`((?:boostmon|db|tests|docs)/[\w/.]+)`", page)
+
+    assert len(files) > 20
+    assert [] == [file for file in files if not (ROOT / file).exists()]
