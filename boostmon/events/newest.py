@@ -3,7 +3,7 @@
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from boostmon.events.chain import MISREAD_START, event_hash, hashed_texts, microseconds
+from boostmon.events.chain import MISREAD_START, event_hash, hashed_texts
 from boostmon.events.sql import statement
 
 
@@ -29,7 +29,7 @@ def _hashes(row: Record) -> list[bytes]:
     """Return the hashes that an event may have: the first one has two."""
     numbers = (row["position"], row["stream_id"], row["version"], row["ordinal"])
     texts = (row["data"], row["actor"], row["source"], row["command_id"])
-    recorded = microseconds(row["recorded_at"])
+    recorded = int.from_bytes(row["recorded_at"], signed=True)
     before = [row["previous"], *([MISREAD_START] if row["position"] == 1 else [])]
     return [
         event_hash(previous, (*numbers, recorded), hashed_texts(texts), row["named"])

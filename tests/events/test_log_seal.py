@@ -213,6 +213,20 @@ async def test_doctor_finds_it_among_the_newest(superuser_of_log: asyncpg.Connec
     assert [await superuser_of_log.fetchval(first, number)] == await altered(superuser_of_log, 100)
 
 
+@pytest.mark.parametrize("log", ["both"], indirect=True)
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "4000-01-01 BC", "20000-01-01"])
+async def test_doctor_finds_one_that_was_recorded_at_a_time_that_no_calendar_has(
+    superuser_of_log: asyncpg.Connection, time: str
+) -> None:
+    await superuser_of_log.execute(OPEN)
+    await superuser_of_log.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+    await superuser_of_log.execute(
+        "UPDATE events SET recorded_at = $1::text::timestamptz WHERE position = 2", time
+    )
+
+    assert [2] == await altered(superuser_of_log, 100)
+
+
 async def test_the_seal_cannot_be_changed_once_there_are_events(
     log: Database, empty_schema: Schema
 ) -> None:

@@ -16,11 +16,15 @@ from boostmon.errors import UnknownEventError, UnreadableEventError
 from boostmon.events.document import decode
 from boostmon.events.store import EventStore
 from boostmon.events.timer import HOUR, INITIAL, NoTimer, TimerId, evolve
+from boostmon.projections.effects.direct_channels import DirectChannels
+from boostmon.projections.effects.observed import Observed
 from boostmon.projections.effects.queue import OwedEffects
+from boostmon.projections.effects.standings import Standings
 from boostmon.projections.replay.past import past
 from boostmon.projections.replay.run import check, replay, silent
 from boostmon.projections.reports.checkup import look_at_drift
 from boostmon.projections.reports.history import history
+from boostmon.projections.reports.stats import stats
 from boostmon.projections.role_timers import image
 from tests.cli.test_cli import boostmon
 from tests.commands.test_erase import pay
@@ -174,6 +178,12 @@ SENSELESS = {
     "a text for a number": '{"type": "TimeAdded", "at": "1", "duration_ms": 1}',
     "an end that no calendar has": json.dumps({**SET, "expires_at": 10**30}),
     "a number that is none": edited(SET, "expires_at", "1e99"),
+    "an end at no time": '{"type": "Expired", "at": "noon"}',
+    "an end at a time too large": '{"type": "Cleared", "at": -1e99, "remaining_ms": 1}',
+    # What PostgreSQL keeps, and refuses to read a field of:
+    "a character that is none": '{"type": "TimerSet", "at": 1, "newer": "\\u0000"}',
+    "a channel that is none": '{"type": "Expired", "warn_channel_id": "\\u0000"}',
+    "half a character": '{"type": "WarningSent", "at": "\\ud800"}',
 }
 NEWER = '{"type": "Frozen", "at": 1}'
 
@@ -317,6 +327,49 @@ async def test_a_notice_of_an_event_that_makes_no_sense_is_owed_no_longer(
     _, owed = await OwedEffects(database).all()
 
     assert {"give_role": False, "notice": True} == {each.kind: each.moot for each in owed}
+
+
+@pytest.mark.parametrize("document", [*SENSELESS.values(), NEWER])
+async def test_what_is_read_of_all_is_read_of_the_others(
+    database: Database, owner: asyncpg.Connection, others: list[TimerId], document: str
+) -> None:
+    await spoil(owner, document)
+    observed, standings = Observed(database), Standings(database)
+
+    _, owed = await OwedEffects(database).all()
+    _, since = await OwedEffects(database).since(0)
+    of_streams = await OwedEffects(database).of_streams([each.stream_id for each in owed])
+    counted = await stats(owner, 1)
+    told = await DirectChannels(database).to_open(0, NOW + HOUR, 9)
+    found = [
+        each
+        for who in (SPOILT, *others)
+        for each in await standings.of_member(who.guild_id, who.user_id)
+    ]
+    await observed.bot_returned(GUILD, now=NOW)
+
+    assert {who.user_id for who in (SPOILT, *others)} == {each.user_id for each in owed}
+    assert len(owed) == len(since) == len(of_streams)
+    assert 2 <= counted.total.set
+    assert {who.user_id for who in others} <= set(told)
+    assert 3 == len(found)
+    open_notices = "SELECT count(*) FROM effects WHERE kind = 'notice' AND state = 'owed'"
+    assert 0 == await owner.fetchval(open_notices)
+
+
+@pytest.mark.parametrize("when", ["infinity", "-infinity"])
+@pytest.mark.usefixtures("others")
+async def test_what_is_put_off_for_ever_stops_nothing_else(
+    database: Database, owner: asyncpg.Connection, when: str
+) -> None:
+    await owner.execute(
+        "UPDATE effects SET due_at = $1::text::timestamptz WHERE position = 1", when
+    )
+
+    _, owed = await OwedEffects(database).all()
+    each = [await OwedEffects(database).find(one.position, one.kind) for one in owed]
+
+    assert [1, 2] == [one.position for one in each if one]
 
 
 @pytest.mark.parametrize(

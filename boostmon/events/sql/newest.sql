@@ -1,6 +1,8 @@
--- The newest $1 events, oldest first, each with the hash of the one before and the name that its own covers.
+-- The newest $1 events, oldest first, each with the hash of the one before and the name that its own covers, and when
+-- it was recorded as its hash covers it: where that was altered, it may be a time that no calendar has.
 SELECT
-    newest.position, newest.stream_id, version, ordinal, recorded_at, data::text, actor::text, source, command_id, hash,
+    newest.position, newest.stream_id, version, ordinal, timestamptz_send(recorded_at) AS recorded_at, data::text,
+    actor::text, source, command_id, hash,
     coalesce((SELECT before.hash FROM events AS before WHERE before.position = newest.position - 1), '') AS previous,
     CASE WHEN version = 1 AND newest.position > seal.position THEN
         seal.digest || coalesce((

@@ -9,4 +9,7 @@ SET state = 'done', done_at = clock_timestamp(), last_error = NULL, attempted_at
 FROM events, streams
 WHERE events.position = effects.position AND streams.stream_id = effects.stream_id
     AND streams.guild_id = $1 AND effects.kind = 'notice' AND effects.state IN ('owed', 'stuck')
-    AND (events.data ->> 'at')::bigint < $2
+    AND CASE
+        WHEN strpos(events.data::text, chr(92)) = 0 AND events.data ->> 'at' ~ '^[0-9]{1,15}$'
+        THEN (events.data ->> 'at')::bigint < $2 ELSE true
+    END

@@ -14,7 +14,8 @@ SET
         END)::text, '[[:<:]]' || $1::text || '[[:>:]]', $2::text, 'g'
     )::jsonb
 FROM (
-    SELECT effects.position, effects.kind, true AS own, events.data ->> 'warn_channel_id' AS told_in
+    SELECT effects.position, effects.kind, true AS own, 
+        CASE WHEN strpos(events.data::text, chr(92)) = 0 THEN events.data ->> 'warn_channel_id' END AS told_in
     FROM people
     JOIN streams USING (person_id)
     JOIN events USING (stream_id)

@@ -4,21 +4,27 @@
 WITH ends AS MATERIALIZED (
     SELECT
         events.stream_id, events.version, streams.guild_id, streams.role_id,
-        (events.recorded_at AT TIME ZONE 'UTC')::date AS day, (events.data ->> 'at')::bigint AS at
+        (events.recorded_at AT TIME ZONE 'UTC')::date AS day,
+        CASE WHEN events.data ->> 'at' ~ '^[0-9]{1,15}$' THEN (events.data ->> 'at')::bigint END AS at
     FROM events
     JOIN streams USING (stream_id)
     WHERE events.recorded_at >= $1
         AND ($2::text IS NULL OR streams.guild_id = $2)
         AND ($3::text IS NULL OR streams.role_id = $3)
-        AND events.data ->> 'type' IN ('Expired', 'Cleared')
+        AND CASE WHEN strpos(events.data::text, chr(92)) = 0 THEN events.data ->> 'type' END
+            IN ('Expired', 'Cleared')
 ), lives AS (
-    SELECT ends.day, ends.guild_id, ends.role_id, ends.at - (began.data ->> 'at')::bigint AS length
+    SELECT ends.day, ends.guild_id, ends.role_id, ends.at - CASE
+        WHEN strpos(began.data::text, chr(92)) = 0 AND began.data ->> 'at' ~ '^[0-9]{1,15}$'
+        THEN (began.data ->> 'at')::bigint
+    END AS length
     FROM ends
     LEFT JOIN LATERAL (
         SELECT earlier.version
         FROM events AS earlier
         WHERE earlier.stream_id = ends.stream_id AND earlier.version < ends.version
-            AND earlier.data ->> 'type' IN ('Expired', 'Cleared')
+            AND CASE WHEN strpos(earlier.data::text, chr(92)) = 0 THEN earlier.data ->> 'type' END
+                IN ('Expired', 'Cleared')
         ORDER BY earlier.version DESC
         LIMIT 1
     ) AS last_end ON true

@@ -2,11 +2,12 @@
 SELECT
     effects.position, effects.kind, effects.stream_id, effects.state, effects.attempts, effects.last_error,
     streams.guild_id, people.user_id,
-    streams.role_id, events.command_id, events.source, events.data, events.data ->> 'warn_channel_id' AS channel_id,
+    streams.role_id, events.command_id, events.source, events.data,
+    CASE WHEN strpos(events.data::text, chr(92)) = 0 THEN events.data ->> 'warn_channel_id' END AS channel_id,
     role_timers.id IS NOT NULL AS has_row,
     CASE WHEN NOT role_timers.paused THEN role_timers.expires_at END AS runs_until,
-    greatest(0, extract(epoch FROM effects.due_at - clock_timestamp()))::float8 AS due_in,
-    extract(epoch FROM clock_timestamp() - events.recorded_at)::float8 AS recorded_ago,
+    greatest(0, extract(epoch FROM effects.due_at) - extract(epoch FROM clock_timestamp()))::float8 AS due_in,
+    (extract(epoch FROM clock_timestamp()) - extract(epoch FROM events.recorded_at))::float8 AS recorded_ago,
     direct_channels.person_id IS NOT NULL AS opened
 FROM effects
 JOIN events USING (position)

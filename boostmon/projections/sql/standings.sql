@@ -22,9 +22,12 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT
         max(version) AS version, max(position) AS position,
-        coalesce(max(position) FILTER (WHERE data ->> 'type' IN ('Expired', 'Cleared')), 0) AS ended,
-        max(recorded_at) FILTER (WHERE data ->> 'type' = 'TimerSet') AS begun_at
-    FROM events WHERE events.stream_id = mine.stream_id
+        coalesce(max(position) FILTER (WHERE type IN ('Expired', 'Cleared')), 0) AS ended,
+        max(recorded_at) FILTER (WHERE type = 'TimerSet') AS begun_at
+    FROM (
+        SELECT version, position, recorded_at, CASE WHEN strpos(data::text, chr(92)) = 0 THEN data ->> 'type' END AS type
+        FROM events WHERE events.stream_id = mine.stream_id
+    ) AS events
 ) AS told
 CROSS JOIN LATERAL (
     SELECT

@@ -3,7 +3,8 @@
 WITH done AS MATERIALIZED (
     SELECT
         (events.recorded_at AT TIME ZONE 'UTC')::date AS day, streams.guild_id, streams.role_id,
-        events.version, events.data ->> 'type' AS type
+        events.version,
+        CASE WHEN strpos(events.data::text, chr(92)) = 0 THEN events.data ->> 'type' END AS type
     FROM events
     JOIN streams USING (stream_id)
     WHERE events.recorded_at >= $1

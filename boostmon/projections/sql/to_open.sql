@@ -9,7 +9,7 @@ WHERE role_timers.next_due_at > $1::bigint AND role_timers.next_due_at <= $2::bi
     AND NOT EXISTS (SELECT FROM direct_channels WHERE direct_channels.person_id = people.person_id)
     AND (
         SELECT events.source FROM events
-        WHERE events.stream_id = streams.stream_id AND events.data ->> 'type' = 'TimerSet'
+        WHERE events.stream_id = streams.stream_id AND CASE WHEN strpos(events.data::text, chr(92)) = 0 THEN events.data ->> 'type' END = 'TimerSet'
         ORDER BY events.version DESC LIMIT 1
     ) = 'slash'
 GROUP BY people.user_id
