@@ -1,7 +1,8 @@
 """The one place where Discord's REST is written to, on bare ids: no cache is asked."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -64,6 +65,15 @@ class UnansweredError(DiscordError):
     """Discord did not answer; nobody knows whether it did what it was asked."""
 
 
+@contextmanager
+def legible() -> Iterator[None]:
+    """Read an answer; what has not the form of Discord's is none of its answers."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnansweredError(f"Discord did not answer ({error!r})") from error
+
+
 class DiscordApi:
     """Role changes and messages, each asked for once; the answers set the *pace*.
 
@@ -92,28 +102,33 @@ class DiscordApi:
 
     async def server(self, guild_id: str) -> dict[str, Any]:
         """Return a server with its roles, asked anew."""
-        server: dict[str, Any] = await self._request(
-            Route("GET", "/guilds/{guild_id}", guild_id=guild_id), lane_of_reads(guild_id)
-        )
+        route = Route("GET", "/guilds/{guild_id}", guild_id=guild_id)
+        server: dict[str, Any] = await self._request(route, lane_of_reads(guild_id), form=dict)
+        if server.get("id") != guild_id:
+            raise UnansweredError(f"Discord did not answer (something else did: {HTTPStatus.OK})")
         return server
 
     async def channels(self, guild_id: str) -> list[dict[str, Any]]:
         """Return the channels of a server that the bot sees, asked anew."""
         route = Route("GET", "/guilds/{guild_id}/channels", guild_id=guild_id)
-        channels: list[dict[str, Any]] = await self._request(route, lane_of_reads(guild_id))
+        lane = lane_of_reads(guild_id)
+        channels: list[dict[str, Any]] = await self._request(route, lane, form=list)
         return channels
 
     async def command_settings(self, guild_id: str) -> list[dict[str, Any]]:
         """Return what a server's Integrations settings say of the application's commands."""
         path = "/applications/{application_id}/guilds/{guild_id}/commands/permissions"
         route = Route("GET", path, application_id=self.own_id, guild_id=guild_id)
-        settings: list[dict[str, Any]] = await self._request(route, lane_of_reads(guild_id))
+        lane = lane_of_reads(guild_id)
+        settings: list[dict[str, Any]] = await self._request(route, lane, form=list)
         return settings
 
     async def roles(self, guild_id: str) -> set[str]:
         """Return the ids of the roles that a server has, asked anew."""
         route = Route("GET", "/guilds/{guild_id}/roles", guild_id=guild_id)
-        return {str(role["id"]) for role in await self._request(route, lane_of_reads(guild_id))}
+        roles = await self._request(route, lane_of_reads(guild_id), form=list)
+        with legible():
+            return {str(role["id"]) for role in roles}
 
     async def role(self, guild_id: str, role_id: str) -> None:
         """Ask for one role of a server; Discord refuses if there is none."""
@@ -129,26 +144,30 @@ class DiscordApi:
         """
         route = Route("GET", "/guilds/{guild_id}/audit-logs", guild_id=guild_id)
         query = {"action_type": str(MEMBER_ROLE_UPDATE), "target_id": user_id, "limit": str(PAGE)}
-        told = await self._request(route, lane_of_reads(guild_id), params=query)
-        entries = map(role_entry, told["audit_log_entries"])
-        return [entry for entry in entries if entry is not None]
+        told = await self._request(route, lane_of_reads(guild_id), form=dict, params=query)
+        with legible():
+            entries = map(role_entry, told["audit_log_entries"])
+            return [entry for entry in entries if entry is not None]
 
     async def member(self, guild_id: str, user_id: str) -> Membership:
         """Return what a member holds and since when they are one, asked anew."""
         route = Route(
             "GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id
         )
-        member = await self._request(route, lane_of_reads(guild_id))
-        joined_at = member["joined_at"]
-        return Membership(
-            frozenset(member["roles"]), datetime.fromisoformat(joined_at) if joined_at else None
-        )
+        member = await self._request(route, lane_of_reads(guild_id), form=dict)
+        with legible():
+            joined_at = member["joined_at"]
+            return Membership(
+                frozenset(member["roles"]), datetime.fromisoformat(joined_at) if joined_at else None
+            )
 
     async def open_direct_channel(self, user_id: str) -> str:
         """Return the id of the channel of direct messages with a user."""
         route = Route("POST", "/users/@me/channels")
-        channel = await self._request(route, OPENING, json={"recipient_id": user_id})
-        return str(channel["id"])
+        recipient = {"recipient_id": user_id}
+        channel = await self._request(route, OPENING, form=dict, json=recipient)
+        with legible():
+            return str(channel["id"])
 
     async def send(
         self, channel_id: str, content: Callable[[], str], *, mention: str, nonce: str, lane: str
@@ -169,8 +188,9 @@ class DiscordApi:
                 "enforce_nonce": True,
             }
 
-        posted = await self._request(route, lane, in_time=message)
-        return str(posted["channel_id"]), str(posted["id"])
+        posted = await self._request(route, lane, form=dict, in_time=message)
+        with legible():
+            return str(posted["channel_id"]), str(posted["id"])
 
     async def own_messages_since(self, channel_id: str, since: datetime) -> dict[str, str] | None:
         """Return the bot's messages in a channel since a moment, by id.
@@ -181,13 +201,15 @@ class DiscordApi:
         route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel_id)
         for _ in range(MOST_PAGES):
             query = {"after": str(after), "limit": PAGE}
-            page = await self._request(route, lane_of_reads(channel_id), params=query)
-            for message in page:
-                if message["author"]["id"] == self.own_id:
-                    own[message["id"]] = message["content"]
-            if len(page) < PAGE:
-                return own
-            after = max(int(message["id"]) for message in page)
+            lane = lane_of_reads(channel_id)
+            page = await self._request(route, lane, form=list, params=query)
+            with legible():
+                for message in page:
+                    if message["author"]["id"] == self.own_id:
+                        own[message["id"]] = message["content"]
+                if len(page) < PAGE:
+                    return own
+                after = max(int(message["id"]) for message in page)
         return None
 
     @property
@@ -218,6 +240,7 @@ class DiscordApi:
         dates: list[str] | None = None,
         in_time: Callable[[], dict[str, Any]] | None = None,
         only: HTTPStatus | None = None,
+        form: type | None = None,
         **arguments: Any,
     ) -> Any:
         async def judge(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
@@ -248,13 +271,19 @@ class DiscordApi:
         async with self._pace.turn(lane):
             if in_time is not None:
                 arguments["json"] = in_time()
-            return await self._http.request(
-                route,
-                middlewares=(judge,),
-                timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
-                allow_redirects=False,
-                **arguments,
-            )
+            try:
+                answer = await self._http.request(
+                    route,
+                    middlewares=(judge,),
+                    timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
+                    allow_redirects=False,
+                    **arguments,
+                )
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # its body was cut off
+                raise UnansweredError(f"Discord did not answer ({error!r})") from error
+        if form is not None and not isinstance(answer, form):
+            raise UnansweredError(f"Discord did not answer (something else did: {HTTPStatus.OK})")
+        return answer
 
     def _note(self, lane: str, refusal: RefusedError) -> None:
         now = machine.monotonic()

@@ -16,7 +16,7 @@ from boostmon.bot.discord.refusals import (
     UNKNOWN_USER,
     passes,
 )
-from boostmon.bot.discord.rest import RefusedError, UnansweredError
+from boostmon.bot.discord.rest import RefusedError, UnansweredError, legible
 from boostmon.bot.servers.document import Server
 from boostmon.bot.servers.facts import ServerFacts, facts_asked
 from boostmon.bot.servers.guards import ServerUnseenError
@@ -103,18 +103,17 @@ class Asking:
         """Tell whether the bot can post in a channel now; not, if Discord does not tell."""
         try:
             guild, own, channels = await self._insist(lambda: self._channels(guild_id), PATIENCE)
-        except (RefusedError, UntoldError):
+            me = {"roles": own.roles}
+            with legible():
+                server = Server(guild=guild, me=me, channels=channels, bot_id=self._api.own_id)
+                return any(server.can_post(c) for c in channels if str(c["id"]) == channel_id)
+        except (RefusedError, UnansweredError, UntoldError):
             return False
-        me = {"roles": own.roles}
-        server = Server(guild=guild, me=me, channels=channels, bot_id=self._api.own_id)
-        return any(server.can_post(c) for c in channels if str(c["id"]) == channel_id)
 
     async def settings(self, guild_id: str) -> Settings:
         """Return what a server's Integrations settings say of the commands now."""
         try:
-            return settings_of(
-                await self._insist(lambda: self._api.command_settings(guild_id), PATIENCE)
-            )
+            return await self._insist(lambda: self._settings(guild_id), PATIENCE)
         except RefusedError as error:
             raise UntoldError from error
 
@@ -150,6 +149,11 @@ class Asking:
         finally:
             self._limits.discard(limit)
 
+    async def _settings(self, guild_id: str) -> Settings:
+        answer = await self._api.command_settings(guild_id)
+        with legible():
+            return settings_of(answer)
+
     async def _channels(
         self, guild_id: str
     ) -> tuple[dict[str, Any], Membership, list[dict[str, Any]]]:
@@ -176,7 +180,8 @@ class Asking:
                 guild, own = await asyncio.gather(
                     self._api.server(guild_id), self._api.member(guild_id, self._api.own_id)
                 )
-            return facts_asked(guild, self._api.own_id, own.roles)
+            with legible():
+                return facts_asked(guild, self._api.own_id, own.roles)
 
 
 def _retrieve(asked: asyncio.Task[Any]) -> None:

@@ -16,7 +16,7 @@ from disnake.interactions import ApplicationCommandInteraction, MessageInteracti
 from disnake.ui.select import StringSelect
 from msgspec import Struct
 
-from boostmon.bot.discord.rest import RefusedError, UnansweredError, body_of
+from boostmon.bot.discord.rest import RefusedError, UnansweredError, body_of, legible
 
 MESSAGE, DEFER, DEFER_UPDATE, CHOICES = 4, 5, 6, 8  # types of a first answer
 EPHEMERAL, LOADING = 1 << 6, 1 << 7  # flags of a message
@@ -123,7 +123,8 @@ class InteractionApi:
     async def is_loading(self) -> bool:
         """Tell whether nothing is said yet; refused before anybody has acknowledged."""
         message = await self._by_token("GET", ORIGINAL)
-        return bool(message.get("flags", 0) & LOADING)
+        with legible():
+            return bool(message.get("flags", 0) & LOADING)
 
     async def edit(self, said: Said) -> None:
         """Have the answer say *said*."""
