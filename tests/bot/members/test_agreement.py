@@ -256,7 +256,7 @@ async def test_a_give_that_was_done_twice_and_comes_after_the_end_is_taken_again
 async def test_a_hanging_give_is_in_doubt_once_it_is_given_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.bot.relay.loop.delivery.ATTEMPT_SECONDS", 0.1)
+    monkeypatch.setattr("boostmon.bot.relay.delivery.ATTEMPT_SECONDS", 0.1)
     await scene.fault(method="PUT", path=ROLE_ROUTE, hang=0.4, effect=0.3)
     await scene.set()
     await scene.carry_out()
@@ -274,7 +274,7 @@ async def hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str) -> N
     """Do what is owed; a role change is not answered before it is given up, and not done yet."""
     await scene.fault(method=method, path=ROLE_ROUTE, hang=60, effect="never")
     with monkeypatch.context() as patch:
-        patch.setattr("boostmon.bot.relay.loop.delivery.ATTEMPT_SECONDS", 0.2)
+        patch.setattr("boostmon.bot.relay.delivery.ATTEMPT_SECONDS", 0.2)
         await scene.carry_out(GIVE_ROLE, TAKE_ROLE)
 
 

@@ -494,7 +494,7 @@ async def test_a_notice_that_arrived_in_a_channel_now_closed_is_not_sent_again(
 async def test_an_answer_that_never_comes_is_given_up_and_asked_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostmon.bot.relay.loop.delivery.ATTEMPT_SECONDS", 0.3)
+    monkeypatch.setattr("boostmon.bot.relay.delivery.ATTEMPT_SECONDS", 0.3)
     await stage.fault(method="PUT", path=ROLE_ROUTE, hang=30, when="before", times=1)
     await stage.set(stage.timer())
     (effect,) = await stage.settled()
