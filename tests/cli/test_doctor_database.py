@@ -137,9 +137,19 @@ async def test_a_server_that_lets_nothing_be_written_is_red(patient: Patient) ->
     assert all("when the disk is full" in remedy for _, _, remedy in faults)
 
 
-@pytest.mark.parametrize("command", ["migrate", "run"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "migrate",
+        "run",
+        "erase 17 --yes",
+        "forget-server 17",
+        "resolve-removals 17 --end",
+        "adopt-database --yes",
+    ],
+)
 async def test_what_must_write_says_that_it_may_not(patient: Patient, command: str) -> None:
-    outcome = await boostmon(command, **patient.environ | without_writing(patient))
+    outcome = await boostmon(*command.split(), **patient.environ | without_writing(patient))
 
     assert 1 == outcome.code
     assert "lets nothing be written; name the primary" in outcome.err

@@ -11,7 +11,7 @@ from boostmon.config import DatabaseConfig, load, masked
 from boostmon.database.connections.connection import session
 from boostmon.database.connections.url import role_of
 from boostmon.database.embedded.postgres import EmbeddedPostgres, holds_database
-from boostmon.database.schema.migrate import migrate, pending
+from boostmon.database.schema.migrate import migrate, pending, refuse_read_only
 from boostmon.database.schema.naming import another_name
 from boostmon.errors import ConfigurationError, DatabaseError
 
@@ -79,9 +79,15 @@ async def bring_up_to_date(place: Place, *, wait: float = 0.0) -> list[str]:
         return await migrate(owner, role_of(place.url))
 
 
-async def refuse_outdated(place: Place) -> None:
-    """Raise `DatabaseError` when migrations are missing, or the schema was renamed."""
+async def refuse_outdated(place: Place, *, must_write: bool = False) -> None:
+    """Raise `DatabaseError` when migrations are missing, or the schema was renamed.
+
+    Also where nothing can be written, for a command that *must_write*: `run` waits until it can,
+    but whoever gave a command must act.
+    """
     async with place.owner() as owner:
+        if must_write:
+            await refuse_read_only(owner)
         if await pending(owner) or await another_name(owner):
             raise DatabaseError("The database is not up to date; run `boostmon migrate` first.")
 

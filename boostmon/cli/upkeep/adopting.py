@@ -33,7 +33,7 @@ async def _adopt(discord: DiscordConfig, *, asks: bool) -> None:
     application = await _application(discord)
     new = f"{application.name} ({application.application_id})"
     async with found_database(os.environ) as place:
-        await refuse_outdated(place)
+        await refuse_outdated(place, must_write=True)
         async with place.owner() as owner:
             before = await owner_of(owner)
             if before == application.application_id:

@@ -58,7 +58,7 @@ def erase(*, user: str, yes: bool, wait: float) -> None:
 
 async def _erase(user: str, wait: float) -> None:
     async with found_database(os.environ) as place:
-        await refuse_outdated(place)
+        await refuse_outdated(place, must_write=True)
         async with place.owner() as owner:
             if not await is_known(owner, user):
                 click.echo(f"BoostMon knows no person {user}; nothing is to be erased")

@@ -45,7 +45,7 @@ def forget_server(*, guild: str) -> None:
 
 async def _forget(guild: str) -> None:
     async with found_database(os.environ) as place:
-        await refuse_outdated(place)
+        await refuse_outdated(place, must_write=True)
         async with place.owner() as owner:
             async with asking_discord(owner) as is_absent:
                 if is_absent is not None and not await is_absent(guild):

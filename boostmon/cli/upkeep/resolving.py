@@ -37,7 +37,7 @@ def resolve_removals(*, guild: str, end: bool, restore: bool) -> None:
 
 async def _resolve(guild_id: str, *, ends: bool) -> None:
     async with found_database(os.environ) as place:
-        await refuse_outdated(place)
+        await refuse_outdated(place, must_write=True)
         async with (
             await connect(place.url, pool=ONE, statement_cache=place.statement_cache) as database,
             open_clock(database, load(ClockConfig, os.environ).clock_file) as clock,

@@ -56,6 +56,12 @@ class Migration(Struct, frozen=True):
     sha256: str
 
 
+async def refuse_read_only(connection: Connection) -> None:
+    """Raise `ReadOnlyError` where this session can write nothing."""
+    if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
+        raise ReadOnlyError
+
+
 async def migrate(
     connection: Connection, bot_role: str | None = None, *, directory: Path = DIRECTORY
 ) -> list[str]:
@@ -71,8 +77,7 @@ async def migrate(
     schema = await connection.fetchval("SELECT current_schema()")
     if schema is None:
         raise DatabaseError("The search_path of the database's owner names no schema; create one.")
-    if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
-        raise ReadOnlyError
+    await refuse_read_only(connection)
     await refuse_encoding(connection)
     await _lock(connection)
     try:
