@@ -203,7 +203,7 @@ def texts_of(shown: Any) -> Iterator[str]:
 
 RECONNECT = """
 import logging
-from boostmon.cli.logs import configure_logs
+from boostmon.cli.terminal.logs import configure_logs
 from boostmon.config import LogConfig
 
 configure_logs(LogConfig(boostmon_log_level="LEVEL"))
