@@ -65,6 +65,11 @@ class Backlog:
         """How many places are remembered; a timer has one, in flight or held by a cause none."""
         return self._places.held
 
+    @property
+    def flying(self) -> frozenset[int]:
+        """The timers of which an effect is being carried out."""
+        return frozenset(self._flights)
+
     def is_in_flight(self, stream_id: int) -> bool:
         """Tell whether an effect of a timer is being carried out."""
         return stream_id in self._flights

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from itertools import chain
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from boostmon import machine
 from boostmon.bot.backlog.order import Backlog
@@ -17,6 +17,16 @@ from boostmon.projections.effects.queue import Owed, OwedEffects
 
 RELOAD_EVERY = 60.0  # seconds
 PART = 500  # timers that are taken in before others have their turn
+
+
+class Asked(Struct, frozen=True):
+    """When the log was asked, and the timers that had an effect in flight then.
+
+    What was read of those whose flight has ended since may be what was there before.
+    """
+
+    at: float
+    flying: frozenset[int]
 
 
 class Intake:
@@ -84,31 +94,34 @@ class Intake:
         if not reopened:
             return
         try:
-            asked_at = machine.monotonic()
-            await self._put(await self._owed.of_streams(sorted(reopened)), asked_at)
+            asked = self._ask()
+            await self._put(await self._owed.of_streams(sorted(reopened)), asked)
         except BaseException:
             self._reopened |= reopened
             raise
 
     async def _load(self) -> None:
         fresh, self._fresh = self._fresh, False
-        asked_at = machine.monotonic()
+        asked = self._ask()
         self._head, owed = await self._owed.all()
         self._loaded = machine.monotonic()
         if fresh:  # what was put off may go well by now: nobody has told this process
             owed = [structs.replace(effect, due_in=0.0) for effect in owed]
-        streams = await self._put(owed, asked_at)
+        streams = await self._put(owed, asked)
         self._backlog.keep(streams, machine.monotonic())
 
     async def _follow(self) -> None:
-        asked_at = machine.monotonic()
+        asked = self._ask()
         self._head, owed = await self._owed.since(self._head)
-        await self._put(owed, asked_at)
+        await self._put(owed, asked)
+
+    def _ask(self) -> Asked:
+        return Asked(machine.monotonic(), self._backlog.flying)
 
     def _is_put_off(self, owed: Owed) -> bool:
         return owed.kind != NOTICE and self.delay(owed.guild_id) > PATIENCE
 
-    async def _put(self, owed: list[Owed], asked_at: float) -> set[int]:
+    async def _put(self, owed: list[Owed], asked: Asked) -> set[int]:
         """Take *owed* in, but for what Discord need not be asked for; return whose it is."""
         moot = [o for o in owed if o.moot and not self._backlog.is_in_flight(o.stream_id)]
         if moot:
@@ -120,20 +133,23 @@ class Intake:
         for effect in over:
             self._backlog.drop(effect, now)
         left = [o for o in owed if key_of(o) not in settled]
-        streams = await self._offer(left, asked_at)
+        streams = await self._offer(left, asked)
         put_off = {o.position for o in owed if o.urgent and self._is_put_off(o)}
         if put_off:
             await self._owed.tell_put_off(sorted(put_off))
         return streams
 
-    async def _offer(self, owed: list[Owed], asked_at: float) -> set[int]:
+    async def _offer(self, owed: list[Owed], asked: Asked) -> set[int]:
         """Take in what is to be carried out, a part at a time: others are to have their turn."""
         by_stream: dict[int, list[Owed]] = {}
         for effect in owed:
             by_stream.setdefault(effect.stream_id, []).append(effect)
         timers = list(by_stream.values())
         for start in range(0, len(timers), PART):
+            landed = (asked.flying - self._backlog.flying) & by_stream.keys()
+            self.recheck(landed)
             part = chain.from_iterable(timers[start : start + PART])
-            self._backlog.replace(part, machine.monotonic(), asked_at=asked_at)
+            fresh = (effect for effect in part if effect.stream_id not in landed)
+            self._backlog.replace(fresh, machine.monotonic(), asked_at=asked.at)
             await asyncio.sleep(0)
         return set(by_stream)
