@@ -45,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=PLAIN)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # by nohup; what is started is to hear it
         signal.signal(signal.SIGHUP, lambda *_: None)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by a shell, of what it starts behind
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         server = msgspec.convert(config.workerinput["server"], TestServer)
         config.stash[SERVER] = server

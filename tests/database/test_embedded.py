@@ -50,7 +50,7 @@ WITH_SYSTEM = pytest.mark.skipif(
 PROGRAM = """
     import asyncio, signal, sys
     from pathlib import Path
-    from boostmon.database.embedded import EmbeddedPostgres
+    from boostmon.database.embedded.postgres import EmbeddedPostgres
 
     async def main():
         stop = asyncio.Event()
